@@ -1,0 +1,1 @@
+"""Postbus: payments posted over an event bus."""

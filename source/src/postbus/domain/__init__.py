@@ -1,0 +1,1 @@
+"""What Postbus knows about payments.  Pure: no AWS, no clock, no environment."""

@@ -1,0 +1,72 @@
+"""The one outcome of a transaction: decided once, announced as often as asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from postbus.domain.event import Event, event_id
+from postbus.domain.lifecycle import FACTS, OutcomeState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What was decided, and everything needed to announce it again, word for word.
+
+    Attributes:
+        event_type: the event that announces it (TransactionHeld, TransactionPosted, ...).
+        content_hash: of the transaction it was decided for.
+        data: the announcement's ``data``.
+        context: what a later decision needs (the enriched event's data of a held transaction); not announced.
+    """
+
+    transaction_id: str
+    state: OutcomeState
+    event_type: str
+    content_hash: str
+    correlation_id: str
+    causation_id: str
+    decided_at: datetime
+    data: Mapping[str, Any]
+    context: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.event_type not in FACTS:
+            raise ValueError(f"no such event: {self.event_type}")
+
+    @classmethod
+    def of(
+        cls,
+        cause: Event,
+        state: OutcomeState,
+        event_type: str,
+        content_hash: str,
+        decided_at: datetime,
+        data: Mapping[str, Any],
+        context: Mapping[str, Any] | None = None,
+    ) -> "Outcome":
+        """The outcome that ``cause`` leads to."""
+        return cls(
+            transaction_id=cause.transaction_id,
+            state=state,
+            event_type=event_type,
+            content_hash=content_hash,
+            correlation_id=cause.correlation_id,
+            causation_id=cause.event_id,
+            decided_at=decided_at,
+            data=data,
+            context=context,
+        )
+
+    def announcement(self, replay: str | None = None) -> Event:
+        """The event that tells of it: the same id and the same words whoever asks, however often."""
+        return Event(
+            type=self.event_type,
+            transaction_id=self.transaction_id,
+            event_id=event_id(self.transaction_id, self.event_type, self.causation_id),
+            correlation_id=self.correlation_id,
+            causation_id=self.causation_id,
+            occurred_at=self.decided_at,
+            data=self.data,
+            replay=replay,
+        )

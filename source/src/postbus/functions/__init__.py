@@ -1,0 +1,1 @@
+"""One folder for each Lambda, named by its verb."""

@@ -1,0 +1,146 @@
+"""What the domain needs from outside, in the domain's words.
+
+Every method may raise ``Unavailable``.  A store that did not answer has not said no.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from postbus.domain.event import Event
+from postbus.domain.lifecycle import OutcomeState
+from postbus.domain.outcome import Outcome
+from postbus.domain.posting import PostingInstruction
+
+Clock = Callable[[], datetime]
+
+
+class EventBus(Protocol):
+    """The custom bus."""
+
+    def publish(self, events: Sequence[Event]) -> Mapping[str, str]:
+        """Send events, any number of them.
+
+        Returns:
+            The refused ones, ``{event_id: reason}``; empty when the bus accepted every entry.
+        """
+        ...
+
+
+class Outcomes(Protocol):
+    """The outcome items: one per transaction, beside the ledger."""
+
+    def find(self, transaction_id: str) -> Outcome | None:
+        """The outcome as it stands now (a strongly consistent read)."""
+        ...
+
+    def decide(self, wanted: Outcome) -> Outcome:
+        """Record ``wanted`` if the lifecycle lets it follow what is stored, in one conditional write.
+
+        Returns:
+            The outcome that stands: ``wanted``, or the stored one where that had been decided before.
+        """
+        ...
+
+    def in_state(self, state: OutcomeState) -> Iterator[Outcome]:
+        """Outcomes HELD, RELEASED or SENDING, oldest first (eventually consistent)."""
+        ...
+
+    def unannounced(self) -> Iterator[Outcome]:
+        """Outcomes decided by a command whose announcement was not confirmed (eventually consistent)."""
+        ...
+
+    def announced(self, outcome: Outcome) -> None:
+        """The bus has accepted the announcement of a command's outcome."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The ledger's answer to one instruction: the outcomes that now stand, its own first, each to be announced."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """The ledger is away, or does not know yet; nothing was decided.  Try the same instruction later."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """An instruction that contradicts what is stored (another content hash): our bug."""
+
+    reason: str
+
+
+Answer = Settled | NotNow | Impossible
+
+
+class Ledger(Protocol):
+    """The system of record that books postings."""
+
+    def post(self, instructions: Sequence[PostingInstruction]) -> Sequence[Answer]:
+        """Book each instruction at most once, however often it is asked.
+
+        Returns:
+            One answer per instruction, in order.  An instruction whose outcome was decided before is
+            answered with that outcome and changes nothing.
+        """
+        ...
+
+
+class Directory(Protocol):
+    """Reference data by key: accounts by token, merchants by id."""
+
+    def find(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """The records found; a key that is absent from the answer does not exist."""
+        ...
+
+
+class VelocityCounter(Protocol):
+    """How many distinct transactions an account token made within an hour."""
+
+    def count(self, token: str, transaction_id: str, at: datetime) -> int:
+        """Count this transaction (again is no change) and return the number so far in its hour."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim on an identity or a fingerprint in the duplicate store.
+
+    Attributes:
+        key: what is claimed.
+        transaction_id: who claims it.
+        content_hash: the claimant's content.
+        event_time: of the claimant's record.
+        expires_at: from then on the claim binds nobody (deletion by TTL lags behind).
+    """
+
+    key: str
+    transaction_id: str
+    content_hash: str
+    event_time: datetime
+    expires_at: datetime
+
+
+class ClaimStore(Protocol):
+    """Who was first with an identity or a business fingerprint."""
+
+    def claim(self, wanted: Claim) -> Claim:
+        """Take the key if it is free, expired at ``wanted.event_time``, or ours already (same transaction id).
+
+        Returns:
+            The claim that stands: ``wanted``, our own earlier one, or another transaction's.
+        """
+        ...
+
+
+class Parking(Protocol):
+    """A queue where what cannot succeed as it is waits for an operator."""
+
+    def park(self, body: Mapping[str, Any], reason: str) -> None: ...
