@@ -58,7 +58,7 @@ class Outcomes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The ledger's answer to one instruction: the outcomes that now stand, its own first, each to be announced."""
+    """The ledger's answer to an instruction: the outcomes that now stand, its own first, all to be announced."""
 
     outcomes: tuple[Outcome, ...]
 
@@ -132,7 +132,7 @@ class ClaimStore(Protocol):
     """Who was first with an identity or a business fingerprint."""
 
     def claim(self, wanted: Claim) -> Claim:
-        """Take the key if it is free, expired at ``wanted.event_time``, or ours already (same transaction id).
+        """Take the key if it is free, expired at ``wanted.event_time``, or already ours.
 
         Returns:
             The claim that stands: ``wanted``, our own earlier one, or another transaction's.

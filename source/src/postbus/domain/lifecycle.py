@@ -45,7 +45,9 @@ TRANSITIONS: dict[OutcomeState, frozenset[OutcomeState | None]] = {
 }
 
 # A definite refusal by the external ledger is its answer, so it may end SENDING; no other voiding may.
-REFUSED_BY_LEDGER_FROM: frozenset[OutcomeState | None] = frozenset({None, OutcomeState.RELEASED, OutcomeState.SENDING})
+REFUSED_BY_LEDGER_FROM: frozenset[OutcomeState | None] = frozenset(
+    {None, OutcomeState.RELEASED, OutcomeState.SENDING}
+)
 
 FINAL_OUTCOMES = frozenset({OutcomeState.POSTED, OutcomeState.VOIDED})
 
@@ -70,30 +72,75 @@ class Fact:
 FACTS: dict[str, Fact] = {
     fact.name: fact
     for fact in (
-        Fact("TransactionAuthorized", "postbus.inbound", State.AUTHORIZED,
-             "An approved transaction has entered from a source and was checked for duplicates."),
-        Fact("TransactionEnriched", "postbus.enrichment", State.ENRICHED,
-             "The account, the merchant and the facts the rules need have been added."),
-        Fact("ForeignTransactionFound", "postbus.business_rules", None,
-             "The transaction was made abroad or in another currency than its account's."),
-        Fact("CurrencyConversionTransactionFound", "postbus.business_rules", None,
-             "The billing amount was converted from another currency; the conversion was checked."),
-        Fact("WarningMerchantTypeTransactionFound", "postbus.business_rules", None,
-             "The merchant's category is one the rules warn about."),
-        Fact("TransactionPostingApproved", "postbus.business_rules", State.APPROVED,
-             "No rule stands against posting: the posting queue may book it."),
-        Fact("TransactionHeld", "postbus.business_rules", State.HELD,
-             "An operator must release or refuse it before anything is posted."),
-        Fact("TransactionReleased", "postbus.operations", State.RELEASED,
-             "An operator has waived the named findings; its approval follows."),
-        Fact("TransactionRejected", "postbus.business_rules", State.REJECTED,
-             "It will never be posted: the account or a refusing rule stands against it."),
-        Fact("TransactionVoided", "postbus.operations", State.VOIDED,
-             "It was refused by an operator, cancelled, or reversed before it was posted."),
-        Fact("TransactionPostingFailed", "postbus.posting", State.FAILED,
-             "The ledger definitely refused it; nothing was booked."),
-        Fact("TransactionPosted", "postbus.posting", State.POSTED,
-             "It is in the ledger, with these entries."),
+        Fact(
+            "TransactionAuthorized",
+            "postbus.inbound",
+            State.AUTHORIZED,
+            "An approved transaction has entered from a source and was checked for duplicates.",
+        ),
+        Fact(
+            "TransactionEnriched",
+            "postbus.enrichment",
+            State.ENRICHED,
+            "The account, the merchant and the facts the rules need have been added.",
+        ),
+        Fact(
+            "ForeignTransactionFound",
+            "postbus.business_rules",
+            None,
+            "The transaction was made abroad or in another currency than its account's.",
+        ),
+        Fact(
+            "CurrencyConversionTransactionFound",
+            "postbus.business_rules",
+            None,
+            "The billing amount was converted from another currency; the conversion was checked.",
+        ),
+        Fact(
+            "WarningMerchantTypeTransactionFound",
+            "postbus.business_rules",
+            None,
+            "The merchant's category is one the rules warn about.",
+        ),
+        Fact(
+            "TransactionPostingApproved",
+            "postbus.business_rules",
+            State.APPROVED,
+            "No rule stands against posting: the posting queue may book it.",
+        ),
+        Fact(
+            "TransactionHeld",
+            "postbus.business_rules",
+            State.HELD,
+            "An operator must release or refuse it before anything is posted.",
+        ),
+        Fact(
+            "TransactionReleased",
+            "postbus.operations",
+            State.RELEASED,
+            "An operator has waived the named findings; its approval follows.",
+        ),
+        Fact(
+            "TransactionRejected",
+            "postbus.business_rules",
+            State.REJECTED,
+            "It will never be posted: the account or a refusing rule stands against it.",
+        ),
+        Fact(
+            "TransactionVoided",
+            "postbus.operations",
+            State.VOIDED,
+            "It was refused by an operator, cancelled, or reversed before it was posted.",
+        ),
+        Fact(
+            "TransactionPostingFailed",
+            "postbus.posting",
+            State.FAILED,
+            "The ledger definitely refused it; nothing was booked.",
+        ),
+        Fact(
+            "TransactionPosted", "postbus.posting", State.POSTED, "It is in the ledger, with these entries."
+        ),
     )
 }
 
@@ -101,10 +148,22 @@ FINAL_STATES = frozenset({State.REJECTED, State.VOIDED, State.FAILED, State.POST
 
 # Events arrive in any order, so the state is the furthest one any of them tells of.  HELD outranks APPROVED:
 # a replay under changed rules may approve what is held, and the hold stands until RELEASED.
-_RANK = {state: rank for rank, state in enumerate(
-    (State.AUTHORIZED, State.ENRICHED, State.APPROVED, State.HELD, State.RELEASED,
-     State.REJECTED, State.VOIDED, State.FAILED, State.POSTED)
-)}
+_RANK = {
+    state: rank
+    for rank, state in enumerate(
+        (
+            State.AUTHORIZED,
+            State.ENRICHED,
+            State.APPROVED,
+            State.HELD,
+            State.RELEASED,
+            State.REJECTED,
+            State.VOIDED,
+            State.FAILED,
+            State.POSTED,
+        )
+    )
+}
 
 # What an operator may do now, for the CLI and the documentation.
 COMMANDS: dict[State, tuple[str, ...]] = {

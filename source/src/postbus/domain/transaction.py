@@ -36,7 +36,7 @@ class Transaction:
         counterparty_token: token of the creditor's account, for transfers.
         original_transaction_id: the transaction a reversal reverses (from DE90).
         partial: whether a reversal leaves a replacement amount standing (DE95).
-        content_hash: of the posting fields; same id and same hash is a redelivery, same id and another a conflict.
+        content_hash: of the posting fields; the same id with another hash is a conflict, not a redelivery.
     """
 
     transaction_id: str

@@ -1,0 +1,73 @@
+"""From a Lambda invocation to a step, and back.
+
+Nothing is bound while a module is imported: clients and settings come at the first invocation.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from postbus.domain.steps import Step
+from postbus.runtime.config import Config
+from postbus.runtime.logging import logger
+
+Handler = Callable[[Any, Any], Any]
+
+
+def queue_function(bind: Callable[[Config], Step]) -> Handler:
+    """The handler of a function that takes batches from its queue.
+
+    Args:
+        bind: makes the step from the settings, with AWS behind its ports.
+    """
+
+    @cache
+    def bound() -> Callable[[Mapping[str, Any]], Any]:
+        from postbus.adapters.eventbridge_bus import EventBridgeBus
+        from postbus.adapters.sqs_queue import SqsQueue
+        from postbus.runtime.clients import client
+        from postbus.runtime.queue import process
+
+        config = Config.from_environment()
+        step = bind(config)
+        bus = EventBridgeBus(client("events"), config.text("BUS"))
+        queue = SqsQueue(client("sqs"), config.text("QUEUE_URL"), config.text("DEAD_LETTER_QUEUE_URL"))
+        return lambda event: process(event["Records"], step, bus, queue)
+
+    return _traced(lambda event, _context: bound()(event))
+
+
+def request_function(bind: Callable[[Config], Callable[[Any], Any]]) -> Handler:
+    """The handler of a function that answers its caller: a workflow's task, a pipe's enrichment, a schedule.
+
+    An error propagates: the caller retries, and parks what it cannot bring through.
+    """
+
+    @cache
+    def bound() -> Callable[[Any], Any]:
+        return bind(Config.from_environment())
+
+    def handler(event: Any, _context: Any) -> Any:
+        answer = bound()(event)
+        logger().info("answered")
+        return answer
+
+    return _traced(handler)
+
+
+def _traced(handler: Handler) -> Handler:
+    """The handler under X-Ray where the deployment traces; the plain handler elsewhere."""
+
+    @cache
+    def wrapped() -> Handler:
+        if Config.from_environment().text("TRACING", "off") != "on":
+            return handler
+        from aws_lambda_powertools import Tracer
+
+        # Neither events nor answers go into the trace: they hold tokens and amounts.
+        return Tracer().capture_lambda_handler(handler, capture_response=False)
+
+    def entry(event: Any, context: Any) -> Any:
+        return wrapped()(event, context)
+
+    return entry

@@ -1,0 +1,181 @@
+"""A batch from a queue through a step, and every message to where it belongs afterwards."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from postbus.domain.errors import InvariantBroken, Malformed, OutcomeUnknown, Unavailable
+from postbus.domain.event import Event
+from postbus.domain.steps import Defer, Emit, Park, Result, Step
+from postbus.ports import EventBus
+from postbus.runtime.logging import logger
+
+# Deferral doubles up to this: SQS takes visibility up to 12 hours, but an outage that ends should be noticed
+# within a quarter of an hour.
+_LONGEST_DEFERRAL_SECONDS = 900
+_FIRST_DEFERRAL_SECONDS = 2
+
+# An error nobody foresaw is tried this often, for it may pass, and then parked.
+_UNEXPECTED_TRIES = 5
+
+
+class Queue(Protocol):
+    """What a function may do to a message of its own queue besides finishing it."""
+
+    def defer(self, receipt_handle: str, seconds: int) -> None:
+        """Let the message come back after so many seconds."""
+        ...
+
+    def park(self, message: Mapping[str, Any], reason: str) -> None:
+        """Put the message, whole, into the dead-letter queue with its reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Fail:
+    """Leave the message to the queue's own retry."""
+
+    reason: str
+
+
+def deferral_seconds(receive_count: int, jitter: float) -> int:
+    """How long a message waits that was received so often: exponential, jittered, at most 15 minutes.
+
+    Args:
+        receive_count: 1 at the first delivery.
+        jitter: uniform in [0, 1).
+    """
+    # The exponent is capped before the power: a count of thousands must not build a huge integer.
+    ceiling = min(_LONGEST_DEFERRAL_SECONDS, _FIRST_DEFERRAL_SECONDS * 2 ** min(receive_count - 1, 10))
+    return max(1, int(ceiling * (0.5 + jitter / 2)))
+
+
+def process(
+    records: Sequence[Mapping[str, Any]],
+    step: Step,
+    bus: EventBus,
+    queue: Queue,
+    jitter: Callable[[], float] = random.random,
+) -> dict[str, list[dict[str, str]]]:
+    """Run a batch of SQS records through a step.
+
+    A message succeeds only when everything its step announced was accepted by the bus, or when it was
+    parked.  One message's fault never touches its neighbours.
+
+    Returns:
+        The Lambda partial-batch response, ``{"batchItemFailures": [{"itemIdentifier": ...}]}``.
+    """
+    verdicts: dict[int, Result | _Fail] = {}
+    events: dict[int, Event] = {}
+    for index, record in enumerate(records):
+        try:
+            events[index] = Event.from_bus(_body(record))
+        except Malformed as error:
+            verdicts[index] = Park(str(error))
+    tries = {index: _receive_count(records[index]) for index in events}
+    verdicts |= _run(step, events, tries)
+    verdicts |= _publish(bus, verdicts, tries)
+    failures = [
+        {"itemIdentifier": record["messageId"]}
+        for index, record in enumerate(records)
+        if not _finish(record, verdicts[index], queue, jitter)
+    ]
+    counts = Counter(type(verdict).__name__.strip("_").lower() for verdict in verdicts.values())
+    logger().info("batch", extra={"messages": len(records), "failed": len(failures), **counts})
+    return {"batchItemFailures": failures}
+
+
+def _body(record: Mapping[str, Any]) -> Any:
+    try:
+        return json.loads(record["body"])
+    except ValueError:
+        raise Malformed("body", "JSON") from None
+
+
+def _receive_count(record: Mapping[str, Any]) -> int:
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
+def _run(step: Step, events: Mapping[int, Event], tries: Mapping[int, int]) -> dict[int, Result | _Fail]:
+    """The step's results by index.  A batch that raises is taken apart, so that only the culprit fails."""
+    if not events:
+        return {}
+    try:
+        results = step(list(events.values()))
+    except Exception as error:  # noqa: BLE001 - sorted below, by who must act; nothing goes on as if it had worked
+        if len(events) > 1 and not isinstance(error, Unavailable):
+            alone = [_run(step, {index: event}, tries) for index, event in events.items()]
+            return {index: result for single in alone for index, result in single.items()}
+        return {index: _sorted(error, tries[index]) for index in events}
+    if len(results) != len(events):
+        raise InvariantBroken(f"{len(results)} results for {len(events)} events")
+    return dict(zip(events, results, strict=True))
+
+
+def _sorted(error: Exception, tries: int) -> Result | _Fail:
+    match error:
+        case Unavailable() | OutcomeUnknown():
+            return Defer(str(error))
+        case Malformed() | InvariantBroken():
+            return Park(f"{type(error).__name__}: {error}")
+        case _ if tries >= _UNEXPECTED_TRIES:
+            return Park(f"{type(error).__name__} after {tries} tries")
+        case _:
+            logger().exception("unexpected", exc_info=error)
+            return _Fail(type(error).__name__)
+
+
+def _publish(
+    bus: EventBus, verdicts: Mapping[int, Result | _Fail], tries: Mapping[int, int]
+) -> dict[int, Result | _Fail]:
+    """Announce everything; the messages that must come back because the bus refused theirs."""
+    emitted = {
+        index: verdict for index, verdict in verdicts.items() if isinstance(verdict, Emit) and verdict.events
+    }
+    if not emitted:
+        return {}
+    try:
+        refused = bus.publish([event for verdict in emitted.values() for event in verdict.events])
+    except Exception as error:  # noqa: BLE001 - as in _run: an entry the bus chokes on fails its own message only
+        if len(emitted) > 1 and not isinstance(error, Unavailable):
+            alone = [_publish(bus, {index: verdict}, tries) for index, verdict in emitted.items()]
+            return {index: result for single in alone for index, result in single.items()}
+        return {index: _sorted(error, tries[index]) for index in emitted}
+    return {
+        index: Defer(f"the bus refused an event: {refused[event.event_id]}")
+        for index, verdict in emitted.items()
+        for event in verdict.events
+        if event.event_id in refused
+    }
+
+
+def _finish(
+    record: Mapping[str, Any], verdict: Result | _Fail, queue: Queue, jitter: Callable[[], float]
+) -> bool:
+    """Put the message where it belongs; whether the queue may forget it."""
+    identifiers = {"message_id": record["messageId"]}
+    match verdict:
+        case Emit():
+            return True
+        case Park(reason):
+            try:
+                queue.park(record, reason)
+            except Unavailable as error:
+                logger().warning("not parked", extra={**identifiers, "reason": str(error)})
+                return False
+            logger().error("parked", extra={**identifiers, "reason": reason})
+            return True
+        case Defer(reason):
+            seconds = deferral_seconds(_receive_count(record), jitter())
+            logger().warning("deferred", extra={**identifiers, "reason": reason, "seconds": seconds})
+            try:
+                queue.defer(record["receiptHandle"], seconds)
+            except Unavailable:
+                # The queue's own visibility time-out brings the message back instead.
+                return False
+            return False
+        case _Fail():
+            return False

@@ -1,0 +1,153 @@
+"""Every message of a batch goes where it belongs, whatever its neighbours do."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from postbus.domain.errors import InvariantBroken, Malformed, OutcomeUnknown, Unavailable
+from postbus.domain.event import Event
+from postbus.domain.steps import Defer, Emit, Park, Result
+from postbus.runtime.queue import deferral_seconds, process
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@dataclass
+class FakeBus:
+    refuse: set[str] = field(default_factory=set)
+    choke_on: set[str] = field(default_factory=set)
+    away: bool = False
+    published: list[Event] = field(default_factory=list)
+
+    def publish(self, events: Sequence[Event]) -> Mapping[str, str]:
+        if self.away:
+            raise Unavailable("event bus did not answer")
+        if any(event.transaction_id in self.choke_on for event in events):
+            raise RuntimeError("entry too large")
+        self.published += [event for event in events if event.transaction_id not in self.refuse]
+        return {event.event_id: "InternalFailure" for event in events if event.transaction_id in self.refuse}
+
+
+@dataclass
+class FakeQueue:
+    parked: dict[str, str] = field(default_factory=dict)
+    deferred: dict[str, int] = field(default_factory=dict)
+    away: bool = False
+
+    def park(self, message: Mapping[str, Any], reason: str) -> None:
+        if self.away:
+            raise Unavailable("dead-letter queue did not answer")
+        self.parked[message["messageId"]] = reason
+
+    def defer(self, receipt_handle: str, seconds: int) -> None:
+        self.deferred[receipt_handle] = seconds
+
+
+def record(number: int, tries: int = 1) -> dict[str, Any]:
+    event = Event.first("TransactionAuthorized", f"visa-{number}", "record:1", NOON, {})
+    body = {"detail-type": event.type, "detail": event.to_detail()}
+    return {
+        "messageId": f"m{number}",
+        "receiptHandle": f"r{number}",
+        "body": json.dumps(body),
+        "attributes": {"ApproximateReceiveCount": str(tries)},
+    }
+
+
+def announce(events: Sequence[Event]) -> list[Result]:
+    return [Emit((event.then("TransactionEnriched", NOON, {}),)) for event in events]
+
+
+def failed(answer: dict[str, list[dict[str, str]]]) -> list[str]:
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+@pytest.mark.parametrize("error", [Malformed("amount", "digits"), InvariantBroken("two hashes")])
+def test_one_poison_message_does_not_hold_back_its_neighbours(error: Exception) -> None:
+    def step(events: Sequence[Event]) -> Sequence[Result]:
+        if any(event.transaction_id == "visa-4" for event in events):
+            raise error
+        return announce(events)
+
+    bus, queue = FakeBus(), FakeQueue()
+    assert failed(process([record(n) for n in range(10)], step, bus, queue)) == []
+    assert list(queue.parked) == ["m4"]
+    assert str(error) in queue.parked["m4"]
+    assert {event.transaction_id for event in bus.published} == {f"visa-{n}" for n in range(10) if n != 4}
+
+
+@pytest.mark.parametrize("body", ["not json", "[]", "{}", '{"detail-type": "X", "detail": {}}'])
+def test_a_message_that_is_no_event_is_parked_whole(body: str) -> None:
+    bus, queue = FakeBus(), FakeQueue()
+    records = [record(0), {**record(1), "body": body}]
+    assert failed(process(records, announce, bus, queue)) == []
+    assert list(queue.parked) == ["m1"]
+    assert len(bus.published) == 1
+
+
+def test_an_entry_the_bus_refused_fails_its_own_message_only() -> None:
+    bus, queue = FakeBus(refuse={"visa-2"}), FakeQueue()
+    assert failed(process([record(n) for n in range(4)], announce, bus, queue)) == ["m2"]
+    assert len(bus.published) == 3
+
+
+def test_an_entry_the_bus_chokes_on_fails_its_own_message_only() -> None:
+    bus, queue = FakeBus(choke_on={"visa-2"}), FakeQueue()
+    assert failed(process([record(n) for n in range(4)], announce, bus, queue)) == ["m2"]
+    assert len(bus.published) == 3
+
+
+def test_when_the_bus_is_away_every_message_comes_back() -> None:
+    queue = FakeQueue()
+    assert failed(process([record(0), record(1)], announce, FakeBus(away=True), queue)) == ["m0", "m1"]
+    assert set(queue.deferred) == {"r0", "r1"}
+
+
+@pytest.mark.parametrize("error", [Unavailable("store away"), OutcomeUnknown("no answer")])
+def test_a_dependency_that_does_not_answer_is_never_given_up(error: Exception) -> None:
+    def step(_events: Sequence[Event]) -> Sequence[Result]:
+        raise error
+
+    queue = FakeQueue()
+    assert failed(process([record(0, tries=900)], step, FakeBus(), queue)) == ["m0"]
+    assert queue.parked == {}
+    assert 450 <= queue.deferred["r0"] <= 900
+
+
+def test_an_error_nobody_foresaw_is_tried_again_and_parked_in_the_end() -> None:
+    def step(_events: Sequence[Event]) -> Sequence[Result]:
+        raise KeyError("surprise")
+
+    queue = FakeQueue()
+    assert failed(process([record(0, tries=4)], step, FakeBus(), queue)) == ["m0"]
+    assert queue.parked == {}
+    assert failed(process([record(0, tries=5)], step, FakeBus(), queue)) == []
+    assert list(queue.parked) == ["m0"]
+
+
+def test_what_cannot_be_parked_is_not_forgotten() -> None:
+    def step(events: Sequence[Event]) -> Sequence[Result]:
+        return [Park("poison") for _ in events]
+
+    assert failed(process([record(0)], step, FakeBus(), FakeQueue(away=True))) == ["m0"]
+
+
+def test_a_deferred_message_waits_and_its_neighbour_goes_on() -> None:
+    def step(events: Sequence[Event]) -> Sequence[Result]:
+        return [*announce(events[:1]), Defer("ledger away")]
+
+    queue = FakeQueue()
+    assert failed(process([record(0), record(1)], step, FakeBus(), queue)) == ["m1"]
+    assert list(queue.deferred) == ["r1"]
+
+
+def test_deferral_grows_and_stays_within_a_quarter_of_an_hour() -> None:
+    waits = [deferral_seconds(count, 0.999) for count in (1, 2, 3, 8, 12, 10_000)]
+    assert waits == sorted(waits)
+    assert waits[0] <= 2
+    assert waits[-1] <= 900
+    assert min(deferral_seconds(count, 0.0) for count in (1, 50)) >= 1
