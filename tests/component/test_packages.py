@@ -1,0 +1,183 @@
+"""The Lambda packages: complete by themselves, small, and the same bytes each time."""
+
+import hashlib
+import importlib.util
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILDER = ROOT / "source" / "build" / "package.py"
+PACKAGES = ("core", "mock", "rules")
+
+# What only one package carries, and the one function that needs it.
+SPECIAL = {"zen": "rules", "iso8583": "mock"}
+
+# Megabytes.  zen-engine alone is 10; everything else stays well under Lambda's cold-start worries.
+LARGEST = {"core": 4.0, "mock": 4.0, "rules": 14.5}
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("packages")
+    return {name: _build(name, folder / f"{name}.zip") for name in PACKAGES}
+
+
+@pytest.fixture(scope="session")
+def unpacked(archives: dict[str, Path]) -> Iterator[dict[str, Path]]:
+    folders = {}
+    for name, archive in archives.items():
+        folders[name] = archive.with_suffix("")
+        with zipfile.ZipFile(archive) as opened:
+            opened.extractall(folders[name])
+    return folders
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_function_imports_with_nothing_but_its_package_on_the_path(
+    package: str, unpacked: dict[str, Path]
+) -> None:
+    handlers = [
+        ".".join(path.relative_to(unpacked[package]).with_suffix("").parts)
+        for path in sorted(unpacked[package].glob("postbus/functions/*/handler.py"))
+    ]
+    failures = _run_alone(
+        unpacked[package],
+        f"""
+failures = {{}}
+for name in {handlers!r}:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        failures[name] = missing.name
+print(json.dumps(failures))
+""",
+    )
+    foreign = {missing for missing in failures.values() if SPECIAL.get(missing, package) == package}
+    assert not foreign, f"{package} lacks {foreign}: {failures}"
+
+
+@pytest.mark.parametrize(("module", "package"), SPECIAL.items())
+def test_what_only_one_function_needs_is_in_its_package_alone(
+    module: str, package: str, unpacked: dict[str, Path]
+) -> None:
+    assert [name for name, folder in unpacked.items() if (folder / module).exists()] == [package]
+    assert _run_alone(unpacked[package], f"import {module}; print(json.dumps({module}.__name__))") == module
+
+
+def test_a_client_of_each_service_in_use_can_be_made_from_the_pruned_botocore(
+    unpacked: dict[str, Path],
+) -> None:
+    made = _run_alone(
+        unpacked["core"],
+        """
+import boto3
+services = ["dynamodb", "sqs", "events", "s3", "sts", "secretsmanager", "cloudwatch", "firehose", "ssm",
+            "lambda", "stepfunctions", "kms"]
+session = boto3.Session("AKIDEXAMPLE", "secret", region_name="eu-west-1")
+print(json.dumps([session.client(name).meta.service_model.service_name for name in services]))
+""",
+    )
+    assert len(made) == 12
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_same_inputs_give_the_same_bytes(
+    package: str, archives: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = _load_builder()
+    settings = builder.tomllib.loads(builder.SETTINGS.read_text())
+    monkeypatch.setattr(builder, "BUILD", tmp_path)  # no finished archive to take, and no wheel ...
+    (tmp_path / "wheels").symlink_to(ROOT / ".build" / "wheels")  # ... but what is fetched is checked by hash
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    builder.build(package, builder.Target("host", running), tmp_path / "again.zip", settings)
+    assert _sha256(tmp_path / "again.zip") == _sha256(archives[package])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_holds_only_what_functions_read(package: str, archives: dict[str, Path]) -> None:
+    with zipfile.ZipFile(archives[package]) as opened:
+        names = opened.namelist()
+    assert names == sorted(names)
+    assert not [name for name in names if name.startswith("postbus/cli/") or name.endswith((".pyc", ".pyi"))]
+    assert not [name for name in names if name.startswith(("pytest/", "moto/", "rich/", "tests/"))]
+    assert "botocore/data/ec2" not in {"/".join(name.split("/")[:3]) for name in names}
+    assert archives[package].stat().st_size / 1e6 < LARGEST[package]
+
+
+def test_a_damaged_wheel_in_the_cache_is_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = _load_builder()
+    monkeypatch.setattr(builder, "BUILD", tmp_path)
+    one = builder.Locked("six", "six==1.17.0", frozenset({hashlib.sha256(b"sound").hexdigest()}), frozenset())
+    target = builder.Target("linux-arm64", "3.13")
+    cache = tmp_path / "wheels" / target.key
+    cache.mkdir(parents=True)
+    (cache / "six-1.17.0-py3-none-any.whl").write_bytes(b"damaged")
+    asked = []
+    monkeypatch.setattr(builder, "download", lambda missing, target, cache: asked.extend(missing))
+    with pytest.raises(builder.CannotBuild, match="six"):
+        builder.fetch("core", [one], target)
+    assert asked == [one]
+
+
+def test_the_closure_follows_who_needs_what() -> None:
+    builder = _load_builder()
+    lock = f"""# made by a tool
+a==1 \\
+    --hash=sha256:{"0" * 64}
+    # via -r requirements.in
+b==2 ; python_version < '4' \\
+    --hash=sha256:{"1" * 64} \\
+    --hash=sha256:{"2" * 64}
+    # via
+    #   a
+    #   z
+c==3 \\
+    --hash=sha256:{"3" * 64}
+    # via b
+z==9 \\
+    --hash=sha256:{"4" * 64}
+"""
+    found = builder.closure(builder.read_lock(lock), {"requirements": ["a"]})
+    assert [one.requirement for one in found] == ["a==1", "b==2 ; python_version < '4'", "c==3"]
+    assert len(found[1].hashes) == 2
+    with pytest.raises(builder.CannotBuild, match="absent"):
+        builder.closure(builder.read_lock(lock), {"requirements": ["absent"]})
+    with pytest.raises(builder.CannotBuild, match="hashes"):
+        builder.read_lock("a==1\n")
+
+
+def _build(name: str, output: Path) -> Path:
+    command = [sys.executable, str(BUILDER), name, "--platform", "host", "--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def _run_alone(folder: Path, program: str) -> object:
+    """Run ``program`` with the standard library and ``folder``, and nothing else, on the path."""
+    prelude = f"import importlib, json, sys; sys.path.insert(0, {str(folder)!r})\n"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", prelude + program], capture_output=True, text=True, env={}
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _load_builder():  # type: ignore[no-untyped-def]
+    spec = importlib.util.spec_from_file_location("package_builder", BUILDER)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
