@@ -6,7 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from postbus.domain.event import Event, event_id
-from postbus.domain.lifecycle import FACTS, OutcomeState
+from postbus.domain.lifecycle import FACTS, REFUSED_BY_LEDGER_FROM, TRANSITIONS, OutcomeState
+
+# The reason code of a TransactionPostingFailed that is an external ledger's own, definite answer.
+REFUSED_BY_LEDGER = "REFUSED_BY_LEDGER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,14 @@ class Outcome:
             data=data,
             context=context,
         )
+
+    @property
+    def may_replace(self) -> frozenset[OutcomeState | None]:
+        """The stored states this decision may replace (``None``: nothing stored yet), in one conditional write."""
+        refusal = self.data.get("reason", {}).get("code") == REFUSED_BY_LEDGER
+        if self.event_type == "TransactionPostingFailed" and refusal:
+            return REFUSED_BY_LEDGER_FROM
+        return TRANSITIONS[self.state]
 
     def announcement(self, replay: str | None = None) -> Event:
         """The event that tells of it: the same id and the same words whoever asks, however often."""
