@@ -58,7 +58,7 @@ class Outcomes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The ledger's answer to an instruction: the outcomes that now stand, its own first, all to be announced."""
+    """The ledger's answer to an instruction: the outcomes that now stand, its own first, all announced."""
 
     outcomes: tuple[Outcome, ...]
 

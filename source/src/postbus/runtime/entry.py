@@ -3,6 +3,7 @@
 Nothing is bound while a module is imported: clients and settings come at the first invocation.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -48,8 +49,9 @@ def request_function(bind: Callable[[Config], Callable[[Any], Any]]) -> Handler:
         return bind(Config.from_environment())
 
     def handler(event: Any, _context: Any) -> Any:
+        began = time.monotonic()
         answer = bound()(event)
-        logger().info("answered")
+        logger().info("answered", extra={"milliseconds": round((time.monotonic() - began) * 1000)})
         return answer
 
     return _traced(handler)

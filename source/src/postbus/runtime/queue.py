@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ def process(
     Returns:
         The Lambda partial-batch response, ``{"batchItemFailures": [{"itemIdentifier": ...}]}``.
     """
+    began = time.monotonic()
     verdicts: dict[int, Result | _Fail] = {}
     events: dict[int, Event] = {}
     for index, record in enumerate(records):
@@ -84,7 +86,8 @@ def process(
         if not _finish(record, verdicts[index], queue, jitter)
     ]
     counts = Counter(type(verdict).__name__.strip("_").lower() for verdict in verdicts.values())
-    logger().info("batch", extra={"messages": len(records), "failed": len(failures), **counts})
+    took = {"milliseconds": round((time.monotonic() - began) * 1000)}
+    logger().info("batch", extra={"messages": len(records), "failed": len(failures), **counts, **took})
     return {"batchItemFailures": failures}
 
 
