@@ -1,0 +1,103 @@
+"""The embedded emulator: MiniStack in its own environment, on 127.0.0.1, its state below `.local/`."""
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from local.processes import Background
+from local.settings import ACCOUNT_ID, EMULATOR_BIN, CannotRun, Settings
+
+START_SECONDS = 30.0
+
+# As many functions at once as two cores can bear: a burst waits instead of starting a process each.
+ACCOUNT_CONCURRENCY = 24
+
+
+def process(settings: Settings) -> Background:
+    return Background("emulator", settings.folder)
+
+
+def start(settings: Settings) -> None:
+    """Start the emulator, or find it running, and wait until it answers.
+
+    Raises:
+        CannotRun: its environment is missing, the port is taken, or it did not come up.
+    """
+    emulator = process(settings)
+    if emulator.pid() is not None:
+        _await_health(settings)
+        return
+    program = EMULATOR_BIN / "ministack"
+    if not program.exists():
+        raise CannotRun("The emulator is not installed: run `make venv`.")
+    if port_taken(settings.port):
+        raise CannotRun(
+            f"Port {settings.port} is in use by another program.\n"
+            f"End that program, or choose another port: POSTBUS_PORT={settings.port + 1} make demo"
+        )
+    emulator.start([str(program)], environment(settings))
+    _await_health(settings)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """A clean environment: functions inherit it, and must not lean on what this machine happens to set."""
+    scratch = settings.folder / "emulator"
+    (scratch / "tmp").mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": f"{EMULATOR_BIN}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch / "tmp"),
+        "LANG": "C.UTF-8",
+        "GATEWAY_PORT": str(settings.port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "localhost",
+        "MINISTACK_REGION": settings.region,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "AUTH": "true" if settings.enforce_iam else "false",
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(scratch / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(scratch / "s3"),
+        "LAMBDA_ACCOUNT_CONCURRENCY": str(ACCOUNT_CONCURRENCY),
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def stop(settings: Settings) -> bool:
+    """End the emulator that was started here, and no other.  Whether it was running."""
+    return process(settings).stop(grace_seconds=15)
+
+
+def health(settings: Settings) -> dict[str, Any] | None:
+    """Its own account of its health, or ``None`` when it does not answer."""
+    try:
+        # The port may be another program's: a deadline, and no proxy in between.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{settings.endpoint}/_ministack/health", timeout=2) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
+
+
+def port_taken(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _await_health(settings: Settings) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while health(settings) is None:
+        if process(settings).pid() is None:
+            raise CannotRun(f"The emulator ended as it started:\n{process(settings).tail()}")
+        if time.monotonic() > deadline:
+            raise CannotRun(
+                f"The emulator did not answer within {START_SECONDS:.0f} s:\n{process(settings).tail()}"
+            )
+        time.sleep(0.05)

@@ -1,0 +1,105 @@
+"""Background processes: started with a pid file, and ended only if they are the ones that were started."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """One background process of a stack: its pid file and its log stand in ``folder``."""
+
+    name: str
+    folder: Path
+
+    @property
+    def pid_file(self) -> Path:
+        return self.folder / f"{self.name}.pid"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start it in a session of its own, so that it outlives the caller and can be ended as a group."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                list(command),
+                env=dict(environment),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        mark = {"pid": process.pid, "started": _started(process.pid)}
+        self.pid_file.write_text(json.dumps(mark), encoding="utf-8")
+
+    def pid(self) -> int | None:
+        """Its process id while it runs.  A pid that another program has got since is not it."""
+        try:
+            mark = json.loads(self.pid_file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        pid = int(mark["pid"])
+        _reap(pid)
+        started = _started(pid)
+        return pid if started and started == mark["started"] else None
+
+    def stop(self, grace_seconds: float = 10.0) -> bool:
+        """Ask it to end; after the grace period end its whole group.  Whether it was running."""
+        pid = self.pid()
+        if pid is not None:
+            _signal(os.kill, pid, signal.SIGTERM)
+            deadline = time.monotonic() + grace_seconds
+            while self.pid() is not None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            # Its children (an emulator's workers) are in its group and go with it.
+            _signal(os.killpg, pid, signal.SIGKILL)
+            while self.pid() is not None:
+                time.sleep(0.05)
+        self.pid_file.unlink(missing_ok=True)
+        return pid is not None
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of its log, for a message."""
+        if not self.log.exists():
+            return "(no log)"
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+def _started(pid: int) -> str:
+    """When the process began, in the system's own words; empty when there is none."""
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.parent.parent.joinpath("self").exists():
+        try:
+            # After the command in brackets: state is the first field, the start time the twentieth.
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            return ""
+        return "" if fields[0] == "Z" else fields[19]
+    shown = subprocess.run(
+        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return shown.stdout.strip()
+
+
+def _reap(pid: int) -> None:
+    """If it is a child of this very process, take note of its end."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _signal(send, pid: int, number: signal.Signals) -> None:  # type: ignore[no-untyped-def]
+    try:
+        send(pid, number)
+    except ProcessLookupError:
+        return
