@@ -13,8 +13,6 @@ from postbus.domain.posting import Account
 from postbus.domain.transaction import Transaction
 from tests.contract.conformance import EVENTS, assert_message_conforms, validator, violations
 
-pytestmark = pytest.mark.contract
-
 
 def read(path: Path) -> Any:
     return json.loads(path.read_text())
@@ -116,7 +114,7 @@ def test_the_entries_of_a_posted_example_sum_to_zero_per_currency(message: dict[
 
 
 def test_a_card_number_anywhere_in_the_facts_of_a_transaction_is_refused() -> None:
-    """Free text and tokens refuse 13 digits in a row; every other field is too short or too regular for them."""
+    """Tokens refuse 13 digits in a row; the other fields are too short or too regular for them."""
     [example] = [
         message
         for name, message in EXAMPLES.items()

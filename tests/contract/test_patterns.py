@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from postbus.domain.patterns import PatternError, compile_pattern, matches
 
-pytestmark = pytest.mark.contract
-
 TABLE: list[tuple[str, list[Any], dict[str, Any], bool]] = [
     ("an exact value", ["a"], {"f": "a"}, True),
     ("another value", ["a"], {"f": "b"}, False),
