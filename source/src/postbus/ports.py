@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from postbus.domain.duplicates import Claim
 from postbus.domain.event import Event
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
@@ -109,33 +110,16 @@ class VelocityCounter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A claim on an identity or a fingerprint in the duplicate store.
-
-    Attributes:
-        key: what is claimed.
-        transaction_id: who claims it.
-        content_hash: the claimant's content.
-        event_time: of the claimant's record.
-        expires_at: from then on the claim binds nobody (deletion by TTL lags behind).
-    """
-
-    key: str
-    transaction_id: str
-    content_hash: str
-    event_time: datetime
-    expires_at: datetime
-
-
 class ClaimStore(Protocol):
     """Who was first with an identity or a business fingerprint."""
 
-    def claim(self, wanted: Claim) -> Claim:
-        """Take the key if it is free, expired at ``wanted.event_time``, or already ours.
+    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
+        """Take each key that is free, expired at the claim's event time, or ours already (same transaction id).
+
+        Claims on the same key are made in the order given.
 
         Returns:
-            The claim that stands: ``wanted``, our own earlier one, or another transaction's.
+            For each the claim that stands: ``wanted`` itself, our own earlier one, or another transaction's.
         """
         ...
 

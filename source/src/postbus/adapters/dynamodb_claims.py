@@ -1,0 +1,103 @@
+"""Claims on identities and fingerprints, each one conditional put.
+
+A claim's ``binds_until`` is compared with the time of the event that wants the key.  ``expires_at`` is when
+the table's TTL may delete the item: a week later than that or than now, for a record may be processed long
+after its time and be followed by its duplicate only then.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from postbus.adapters.aws_calls import answering, code_of
+from postbus.domain.duplicates import Claim
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_GRACE = timedelta(days=7)
+_AT_ONCE = 8
+_MILLISECOND = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class DynamoDbClaims:
+    """The duplicate store on DynamoDB."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, clock: Callable[[], datetime]) -> None:
+        self._client = client
+        self._table = table
+        self._clock = clock
+
+    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
+        """See ``ports.ClaimStore``; keys that differ are claimed at the same time."""
+        per_key: dict[str, list[int]] = defaultdict(list)
+        for index, claim in enumerate(wanted):
+            per_key[claim.key].append(index)
+
+        def in_order(indices: list[int]) -> list[tuple[int, Claim]]:
+            return [(index, self._claim(wanted[index])) for index in indices]
+
+        with _several(len(per_key)) as each:
+            standing = dict(pair for pairs in each(in_order, per_key.values()) for pair in pairs)
+        return [standing[index] for index in range(len(wanted))]
+
+    def _claim(self, wanted: Claim) -> Claim:
+        try:
+            with answering("claims table"):
+                self._client.put_item(
+                    TableName=self._table,
+                    Item=self._item(wanted),
+                    ConditionExpression="attribute_not_exists(claim_key) OR binds_until <= :event_time",
+                    ExpressionAttributeValues={":event_time": {"N": str(_milliseconds(wanted.event_time))}},
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            return _claim_of(error.response["Item"])  # type: ignore[typeddict-item]
+        return wanted
+
+    def _item(self, claim: Claim) -> dict[str, Any]:
+        delete_after = max(claim.expires_at, self._clock()) + _GRACE
+        return {
+            "claim_key": {"S": claim.key},
+            "transaction_id": {"S": claim.transaction_id},
+            "content_hash": {"S": claim.content_hash},
+            "event_time": {"N": str(_milliseconds(claim.event_time))},
+            "binds_until": {"N": str(_milliseconds(claim.expires_at))},
+            "expires_at": {"N": str(int(delete_after.timestamp()))},
+        }
+
+
+def _claim_of(item: Mapping[str, Any]) -> Claim:
+    return Claim(
+        key=item["claim_key"]["S"],
+        transaction_id=item["transaction_id"]["S"],
+        content_hash=item["content_hash"]["S"],
+        event_time=_moment(item["event_time"]["N"]),
+        expires_at=_moment(item["binds_until"]["N"]),
+    )
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def _moment(milliseconds: str) -> datetime:
+    return _EPOCH + int(milliseconds) * _MILLISECOND
+
+
+@contextmanager
+def _several(number: int) -> Iterator[Callable[..., Any]]:
+    """``map``, over as many threads as are worth starting."""
+    if number < 2:
+        yield map
+        return
+    with ThreadPoolExecutor(min(number, _AT_ONCE)) as pool:
+        yield pool.map
