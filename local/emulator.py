@@ -30,15 +30,15 @@ def start(settings: Settings) -> None:
     if emulator.pid() is not None:
         _await_health(settings)
         return
-    program = EMULATOR_BIN / "ministack"
-    if not program.exists():
+    python = EMULATOR_BIN / "python"
+    if not python.exists():
         raise CannotRun("The emulator is not installed: run `make venv`.")
     if port_taken(settings.port):
         raise CannotRun(
             f"Port {settings.port} is in use by another program.\n"
             f"End that program, or choose another port: POSTBUS_PORT={settings.port + 1} make demo"
         )
-    emulator.start([str(program)], environment(settings))
+    emulator.start([str(python), "-m", "ministack"], environment(settings))
     _await_health(settings)
 
 

@@ -16,7 +16,6 @@ from local.settings import EMULATOR_BIN, ROOT, CannotRun, Settings
 
 OLDEST = (1, 7)
 SOURCE = ROOT / "source"
-VARIABLES = ROOT / "local" / "local.tfvars"
 PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 
 # Queues wait 25 s for each change; more of them at once, fewer waits in a row.
@@ -33,6 +32,7 @@ class Terraform:
 
     program: str
     settings: Settings
+    variables_file: str
 
     @property
     def state(self) -> Path:
@@ -96,7 +96,7 @@ class Terraform:
 
     def _options(self) -> list[str]:
         return [
-            f"-var-file={VARIABLES}",
+            f"-var-file={self.variables_file}",
             f"-var=region={self.settings.region}",
             f"-state={self.state}",
             f"-parallelism={PARALLELISM}",

@@ -1,0 +1,105 @@
+# Every command a person or CI runs.  `make` alone prints them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+# The Python that makes the environments (3.11 or newer), where the tests run, and where the stack is deployed.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$name; exit; fi; \
+	done; echo python3)
+POSTBUS_TARGET ?= ministack
+REGION ?= eu-central-1
+export POSTBUS_TARGET
+export PYTHONPATH := source/src:.
+export PYTHONUNBUFFERED := 1
+
+PY := .venv/bin/python
+TOOLS := .venv/.ready
+EMULATOR := .venv-emulator/.ready
+CHECKOV := .venv-checkov/.ready
+
+.PHONY: help
+help: ## this table
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  \033[1mmake %-17s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## ---- see it ------------------------------------------------------------------------------------------------
+
+.PHONY: demo up down status
+demo: $(TOOLS) $(EMULATOR) ## deploy to the embedded emulator and follow payments through it
+	@$(PY) -m local demo
+
+up: $(TOOLS) $(EMULATOR) ## deploy to the embedded emulator and leave it up
+	@$(PY) -m local up
+
+status: $(TOOLS) ## what is running on this machine
+	@$(PY) -m local status
+
+down: $(TOOLS) ## end what demo or up started; leaves nothing behind
+	@$(PY) -m local down
+
+## ---- check it ----------------------------------------------------------------------------------------------
+
+.PHONY: test lint test-python test-terraform e2e bench
+test: lint test-python test-terraform e2e ## everything that checks the project (at most 15 minutes)
+
+lint: $(TOOLS) ## ruff, mypy --strict, import contracts
+	@echo "… ruff"; .venv/bin/python -m ruff check .
+	@echo "… mypy"; $(PY) -m mypy
+	@echo "… import contracts"
+	@$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-cache | sed -n '/^Contracts: /p; /BROKEN/,$$p'
+
+test-python: $(TOOLS) ## unit, contract and component tests
+	@echo "… unit, contract and component tests"
+	@$(PY) -m pytest tests/unit tests/contract tests/component
+
+test-terraform: $(TOOLS) $(CHECKOV) ## terraform fmt, validate, test, and checkov
+	@$(PY) -m local test-terraform
+
+e2e: $(TOOLS) $(EMULATOR) ## end-to-end tests on a stack of their own (ARGS="-k name" for pytest)
+	@$(PY) -m local e2e $(ARGS)
+
+bench: $(TOOLS) $(EMULATOR) ## measure every figure the README states
+	@$(PY) -m tests.bench
+
+## ---- AWS ---------------------------------------------------------------------------------------------------
+
+.PHONY: deploy destroy terraform-config
+deploy: ## terraform apply to the AWS account your credentials name (REGION=...)
+	@cd source && terraform init -input=false && terraform apply -var="region=$(REGION)"
+
+destroy: ## terraform destroy, the same account and region
+	@cd source && terraform destroy -var="region=$(REGION)"
+
+terraform-config: $(TOOLS) ## print a Terraform CLI configuration for a provider mirror on this machine
+	@$(PY) -m local terraform-config
+
+## ---- environments ------------------------------------------------------------------------------------------
+
+.PHONY: venv lock clean
+venv: $(TOOLS) $(EMULATOR) $(CHECKOV) ## the Python environments, made anew when their locks change
+
+$(TOOLS): requirements-dev.txt
+	@$(PYTHON) local/environment.py .venv $<
+	@touch $@
+
+$(EMULATOR): requirements-emulator.txt
+	@$(PYTHON) local/environment.py .venv-emulator $<
+	@touch $@
+
+$(CHECKOV): requirements-checkov.txt
+	@$(PYTHON) local/environment.py .venv-checkov $<
+	@touch $@
+
+lock: $(TOOLS) ## pin the newest versions that requirements*.in allow
+	@for name in requirements requirements-dev requirements-emulator requirements-checkov; do \
+		$(PY) -m uv pip compile --quiet --upgrade --no-config --generate-hashes --universal \
+			--python-version 3.11 --custom-compile-command 'make lock' $$name.in -o $$name.txt > /dev/null; \
+		echo "✓ $$name.txt"; \
+	done
+
+clean: ## delete environments and packages
+	@rm -rf .venv .venv-emulator .venv-checkov .build .hypothesis .pytest_cache .ruff_cache .mypy_cache \
+		.import_linter_cache

@@ -1,0 +1,66 @@
+"""`python -m local <verb>`: what the Makefile calls where a target needs more than one command."""
+
+import argparse
+import os
+import sys
+
+from local import checks, demo, stack
+from local.progress import console
+from local.settings import CannotRun, Settings
+from local.terraform import Terraform, find, find_mirror, mirror_config
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m local", description="Run Postbus on this machine.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("up", help="start the emulator, deploy the stack, run the pipes")
+    verbs.add_parser("down", help="end it all and delete what it left")
+    verbs.add_parser("status", help="what is running")
+    verbs.add_parser("demo", help="up, then the guided tour")
+    verbs.add_parser("plan", help="fail unless another apply would change nothing")
+    verbs.add_parser("test-terraform", help="fmt, validate, test and checkov")
+    verbs.add_parser("e2e", help="the end-to-end tests on a stack of their own; further words go to pytest")
+    verbs.add_parser("terraform-config", help="print a CLI configuration for the provider mirror found here")
+    options, further = parser.parse_known_args(arguments)
+    if further and options.verb != "e2e":
+        parser.error(f"{options.verb} takes no {' '.join(further)}")
+    settings = Settings.from_environment()
+    match options.verb:
+        case "up":
+            stack.up(settings)
+        case "down":
+            stack.down(settings)
+        case "status":
+            stack.status(settings)
+        case "demo":
+            stack.up(settings)
+            demo.run(settings)
+        case "plan":
+            terraform = Terraform(find(), settings, stack.variables_file(stack.target(settings)["id"]))
+            if not terraform.plan_is_empty():
+                raise CannotRun("the plan is not empty")
+            print("the plan is empty")
+        case "test-terraform":
+            checks.terraform()
+            checks.checkov()
+        case "e2e":
+            checks.end_to_end(checks.own_port(settings), further)
+        case "terraform-config":
+            _terraform_config()
+
+
+def _terraform_config() -> None:
+    mirror = find_mirror({name: value for name, value in os.environ.items() if name != "TF_CLI_CONFIG_FILE"})
+    if mirror is None:
+        raise CannotRun("Terraform finds its provider by itself here, or no mirror was found.")
+    print(mirror_config(mirror), end="")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except CannotRun as problem:
+        console.print(f"\n{problem}", style="red", markup=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

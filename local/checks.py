@@ -1,0 +1,111 @@
+"""The checks that need more than one command: Terraform's own, and end to end on a stack of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from local import emulator, stack
+from local.progress import Step, console
+from local.settings import LOCAL, ROOT, CannotRun, Settings
+from local.terraform import SOURCE, find, modules, prepared, run
+
+CHECKOV = ROOT / ".venv-checkov" / "bin" / "python"
+
+
+def terraform() -> None:
+    """`fmt`, `validate` and `test` for the root and every module, then checkov.
+
+    Raises:
+        CannotRun: with the findings of the first check that failed.
+    """
+    program = find()
+    cache = LOCAL / "cache"
+    environment = prepared({**os.environ, "AWS_REGION": "eu-central-1"}, cache)
+    # Each module has a data folder of its own, but the provider is fetched once.
+    environment["TF_PLUGIN_CACHE_DIR"] = str(cache / "plugins")
+    environment["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] = "1"
+    (cache / "plugins").mkdir(parents=True, exist_ok=True)
+    with Step("terraform fmt") as step:
+        run([program, f"-chdir={SOURCE}", "fmt", "-check", "-recursive", "-diff"], environment)
+        step.done("terraform fmt: clean")
+    for module in modules():
+        name = "root" if module == SOURCE else f"module {module.name}"
+        with Step(f"terraform {name}") as step:
+            there = {**environment, "TF_DATA_DIR": str(cache / "terraform" / module.name)}
+            step.update("init")
+            run([program, f"-chdir={module}", "init", "-backend=false", "-input=false", "-no-color"], there)
+            step.update("validate")
+            run([program, f"-chdir={module}", "validate", "-no-color"], there)
+            step.update("test")
+            said = (
+                run([program, f"-chdir={module}", "test", "-no-color"], there) if _has_tests(module) else ""
+            )
+            step.done(
+                f"terraform {name}: valid; {said.strip().splitlines()[-1] if said else 'no tests of its own'}"
+            )
+
+
+def checkov() -> None:
+    """Static analysis of the Terraform; what is skipped stands, with its reason, beside its resource."""
+    with Step("checkov") as step:
+        command = [str(CHECKOV), "-m", "checkov.main", "--directory", str(SOURCE), "--quiet", "--compact"]
+        settings = [f"--config-file={path}" for path in [ROOT / ".checkov.yaml"] if path.exists()]
+        run(
+            [*command, *settings],
+            {**os.environ, "LOG_LEVEL": "ERROR", "CHECKOV_RUN_SCA_PACKAGE_SCAN": "false"},
+        )
+        step.done("checkov: no findings")
+
+
+def end_to_end(settings: Settings, arguments: Sequence[str]) -> None:
+    """Deploy to the chosen target, run the end-to-end tests, take it down again.
+
+    POSTBUS_KEEP=1 leaves the stack up, for a look at it.
+
+    Raises:
+        CannotRun: tests failed, or the second plan would change something.
+    """
+    chosen = stack.target(settings)
+    if chosen["id"] == "aws":
+        if not os.environ.get("POSTBUS_DEPLOYMENT"):
+            raise CannotRun("POSTBUS_DEPLOYMENT: the file with Terraform's output `deployment`")
+        _pytest(["tests/e2e", *arguments], {**os.environ})
+        return
+    failed = True
+    try:
+        stack.up(settings)
+        _pytest(["tests/e2e", *arguments], settings.client_environment())
+        failed = False
+    finally:
+        if failed:
+            for background in (emulator.process(settings), stack.pipe_runner(settings)):
+                console.print(f"[dim]{background.name}:[/dim]\n{background.tail()}", markup=True)
+        if os.environ.get("POSTBUS_KEEP") == "1":
+            console.print(f"left up at {settings.endpoint}: POSTBUS_PORT={settings.port} make down")
+        else:
+            stack.down(settings)
+
+
+def own_port(settings: Settings) -> Settings:
+    """A stack of its own for a check: never one that somebody is using, never a port that is taken."""
+    if os.environ.get("POSTBUS_PORT") or stack.target(settings)["id"] != "ministack":
+        return settings
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    return Settings(port=port, region=settings.region, enforce_iam=settings.enforce_iam)
+
+
+def _pytest(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=dict(environment), check=False
+    )
+    if done.returncode != 0:
+        raise CannotRun(f"the end-to-end tests failed (pytest ended with {done.returncode})")
+
+
+def _has_tests(module: Path) -> bool:
+    return any((module / "tests").glob("*.tftest.hcl"))

@@ -1,0 +1,89 @@
+"""The whole stack on one target: up, down, what is running."""
+
+import json
+import os
+import shutil
+import sys
+import tomllib
+from typing import Any
+
+from local import emulator
+from local.processes import Background
+from local.progress import Step, console
+from local.settings import LOCAL, ROOT, CannotRun, Settings
+from local.terraform import Terraform, find
+
+
+def target(settings: Settings) -> dict[str, Any]:
+    """What `tests/targets.toml` says about the chosen target.
+
+    Raises:
+        CannotRun: there is no such target.
+    """
+    name = settings.client_environment()["POSTBUS_TARGET"]
+    known = tomllib.loads((ROOT / "tests" / "targets.toml").read_text(encoding="utf-8"))
+    found = known.get(name)
+    if not isinstance(found, dict):
+        names = ", ".join(one for one, value in known.items() if isinstance(value, dict))
+        raise CannotRun(f"POSTBUS_TARGET: one of {names}, not {name!r}")
+    return {"id": name, **found}
+
+
+def up(settings: Settings) -> None:
+    """Emulator, deployment, pipe runner: each is left as it is where it already runs.
+
+    Raises:
+        CannotRun: something on this machine is in the way.
+    """
+    chosen = target(settings)
+    terraform = Terraform(find(), settings, variables_file(chosen["id"]))
+    if chosen["id"] == "ministack":
+        with Step("starting the emulator") as step:
+            emulator.start(settings)
+            step.done(f"the emulator answers at {settings.endpoint}")
+    elif not emulator.port_taken(settings.port):
+        raise CannotRun(f"{chosen['name']} does not answer at {settings.endpoint}: start it first.")
+    terraform.init()
+    terraform.apply()
+    with Step("reading what was deployed") as step:
+        deployment = terraform.output("deployment")
+        settings.deployment_file.write_text(json.dumps(deployment, indent=1), encoding="utf-8")
+        pipes = terraform.output("pipes")
+        (settings.folder / "pipes.json").write_text(json.dumps(pipes, indent=1), encoding="utf-8")
+        step.done(f"names are in {settings.deployment_file.relative_to(ROOT)}")
+    if "pipes" not in chosen["capabilities"]:
+        runner = pipe_runner(settings)
+        runner.stop()  # one that runs may have another definition
+        command = [sys.executable, "-m", "local.pipe_runner", f"--pipes={settings.folder / 'pipes.json'}"]
+        environment = {
+            **settings.client_environment(),
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'source/src'}",
+        }
+        runner.start([*command, f"--positions={settings.folder / 'positions.json'}"], environment)
+        console.print(f"[green]✓[/green] the pipe runner delivers {', '.join(pipes)}")
+
+
+def down(settings: Settings) -> None:
+    """End what runs and delete what it left; another port's stack stays as it is."""
+    with Step("stopping the stack") as step:
+        pipe_runner(settings).stop()
+        stopped = emulator.stop(settings)
+        shutil.rmtree(settings.folder, ignore_errors=True)
+        if LOCAL.exists() and not any(LOCAL.glob("stack-*")):
+            shutil.rmtree(LOCAL, ignore_errors=True)
+        step.done("stopped, nothing left behind" if stopped else "nothing was running")
+
+
+def status(settings: Settings) -> None:
+    for background in (emulator.process(settings), pipe_runner(settings)):
+        pid = background.pid()
+        console.print(f"{background.name}: {f'running, pid {pid}' if pid else 'not running'}")
+    console.print(f"endpoint: {settings.endpoint}\ndeployment: {settings.deployment_file}")
+
+
+def pipe_runner(settings: Settings) -> Background:
+    return Background("pipe-runner", settings.folder)
+
+
+def variables_file(target_id: str) -> str:
+    return str(ROOT / "local" / f"{target_id}.tfvars")
