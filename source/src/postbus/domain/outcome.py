@@ -63,7 +63,7 @@ class Outcome:
 
     @property
     def may_replace(self) -> frozenset[OutcomeState | None]:
-        """The stored states this decision may replace (``None``: nothing stored yet), in one conditional write."""
+        """The stored states this decision may replace; ``None`` stands for nothing stored yet."""
         refusal = self.data.get("reason", {}).get("code") == REFUSED_BY_LEDGER
         if self.event_type == "TransactionPostingFailed" and refusal:
             return REFUSED_BY_LEDGER_FROM
