@@ -1,34 +1,33 @@
-# What MiniStack 1.5.33 lacks, and what makes a stack on one machine quick to make, watch and remove.
+# The stack on MiniStack: everything on, except what the emulator lacks, and small enough for two cores.
 
 target = {
   is_aws                   = false
-  has_pipes                = false # the local pipe runner executes the same definition
+  has_pipes                = false # local/pipe_runner.py runs the very definition instead
   has_rule_dead_letters    = false
-  has_firehose_rule_target = false # a function carries the audit batches over
+  has_firehose_rule_target = false
   has_execution_logs       = false
   has_tracing              = false
 }
-
+tracing          = false
 package_platform = "host"
 
-# A batch whose function was killed comes back after this.
-function_timeout_seconds = 20
-queue_visibility_seconds = 30
-
-# Two cores: as many at once as finish in time.
+# As many workers as two cores bear: more only wait for each other.
 enrich_maximum_concurrency          = 2
+evaluate_rules_reserved_concurrency = 4
 posting_maximum_concurrency         = 2
 timeline_maximum_concurrency        = 2
-evaluate_rules_reserved_concurrency = 4
-timeline_batching_window_seconds    = 0
 
-sweep_every_minutes         = 1
-sweep_after_seconds         = 60
-verify_ledger_every_minutes = 1
+# The emulator waits out a batching window though the batch is full.
+timeline_batching_window_seconds = 0
 
-archive_days          = 1
-audit_days            = 1
-audit_buffer          = { mb = 1, seconds = 60 }
-log_retention_days    = 1
-key_deletion_days     = 7
+# A killed worker's messages come back after this.
+queue_visibility_seconds = 30
+
+# So that a person, or a test, sees the sweeper at work.
+sweep_every_minutes = 1
+sweep_after_seconds = 20
+
+# So that a run ends with what it did in the audit bucket, and destroy leaves nothing.
+audit_buffer          = { mb = 1, seconds = 5 }
 force_destroy_buckets = true
+key_deletion_days     = 7
