@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from postbus.domain import card_numbers
 from postbus.domain.event import Event, event_id
 from postbus.domain.lifecycle import FACTS
 from postbus.domain.posting import Account
@@ -111,6 +112,19 @@ def test_the_entries_of_a_posted_example_sum_to_zero_per_currency(message: dict[
         sums[entry["currency"]] = sums.get(entry["currency"], 0) + sign * int(entry["amount"])
     assert sums
     assert set(sums.values()) == {0}
+
+
+@each_example
+def test_a_story_begins_with_a_record_and_every_other_event_with_an_event(message: dict[str, Any]) -> None:
+    event = Event.from_bus(message)
+    begins = event.type == "TransactionAuthorized"
+    assert event.causation_id.startswith("record:") is begins
+    assert (event.correlation_id == event.event_id) is begins
+
+
+@each_example
+def test_no_example_holds_a_card_number(message: dict[str, Any]) -> None:
+    assert list(card_numbers.places(message)) == []
 
 
 def test_a_card_number_anywhere_in_the_facts_of_a_transaction_is_refused() -> None:

@@ -30,14 +30,31 @@ TABLE: list[tuple[str, list[Any], dict[str, Any], bool]] = [
     ("not at the start", [{"prefix": "postbus."}], {"f": "a.postbus."}, False),
     ("a prefix of a number", [{"prefix": "1"}], {"f": 12}, False),
     ("a prefix ignoring case", [{"prefix": {"equals-ignore-case": "POST"}}], {"f": "postbus"}, True),
+    (
+        "a prefix ignoring case, in capitals",
+        [{"prefix": {"equals-ignore-case": "post"}}],
+        {"f": "POSTBUS"},
+        True,
+    ),
+    ("a prefix ignoring case, of a number", [{"prefix": {"equals-ignore-case": "1"}}], {"f": 12}, False),
     ("a suffix", [{"suffix": ".png"}], {"f": "a.png"}, True),
     ("not at the end", [{"suffix": ".png"}], {"f": "a.png.txt"}, False),
     ("a suffix ignoring case", [{"suffix": {"equals-ignore-case": ".PNG"}}], {"f": "a.png"}, True),
+    (
+        "a suffix ignoring case, in capitals",
+        [{"suffix": {"equals-ignore-case": ".png"}}],
+        {"f": "A.PNG"},
+        True,
+    ),
+    ("a suffix ignoring case, of a number", [{"suffix": {"equals-ignore-case": "2"}}], {"f": 12}, False),
     ("ignoring case", [{"equals-ignore-case": "APPROVED"}], {"f": "Approved"}, True),
     ("ignoring case, another", [{"equals-ignore-case": "APPROVED"}], {"f": "Declined"}, False),
     ("a wildcard", [{"wildcard": "*/lib/*"}], {"f": "src/lib/a.py"}, True),
     ("a wildcard that does not fit", [{"wildcard": "*/lib/*"}], {"f": "src/bin/a.py"}, False),
     ("a wildcard covers the whole value", [{"wildcard": "a*"}], {"f": "ba"}, False),
+    ("a wildcard covers the whole value to its end", [{"wildcard": "a*b"}], {"f": "axbc"}, False),
+    ("a wildcard crosses lines", [{"wildcard": "a\n*b"}], {"f": "a\n\nb"}, True),
+    ("a line break in a wildcard is one", [{"wildcard": "a\nb"}], {"f": "ab"}, False),
     ("an escaped asterisk is itself", [{"wildcard": r"a\*b"}], {"f": "a*b"}, True),
     ("an escaped asterisk is nothing else", [{"wildcard": r"a\*b"}], {"f": "axb"}, False),
     ("an escaped backslash is itself", [{"wildcard": "a\\\\*"}], {"f": "a\\x"}, True),
@@ -104,6 +121,7 @@ def test_one_element_of_a_list_of_objects_must_fulfil_the_whole_nested_pattern()
     debit_a, credit_a = {"account": "a", "direction": "debit"}, {"account": "a", "direction": "credit"}
     debit_b = {"account": "b", "direction": "debit"}
     assert matches(pattern, {"entries": [debit_b, debit_a]})
+    assert matches(pattern, {"entries": [[debit_b], [debit_a]]})
     assert not matches(pattern, {"entries": [debit_b, credit_a]})
 
 
@@ -132,6 +150,7 @@ NOT_A_PATTERN: dict[str, Any] = {
     "a prefix of a number": {"f": [{"prefix": 1}]},
     "an unknown operator in a prefix": {"f": [{"prefix": {"wildcard": "a"}}]},
     "an unknown operator in anything-but": {"f": [{"anything-but": {"numeric": [">", 1]}}]},
+    "two operators in anything-but": {"f": [{"anything-but": {"prefix": "a", "suffix": "b"}}]},
     "anything-but nothing": {"f": [{"anything-but": []}]},
     "anything-but of mixed types": {"f": [{"anything-but": ["a", 1]}]},
     "anything-but a boolean": {"f": [{"anything-but": True}]},
@@ -139,11 +158,15 @@ NOT_A_PATTERN: dict[str, Any] = {
     "consecutive wildcards": {"f": [{"wildcard": "a**b"}]},
     "a needless escape in a wildcard": {"f": [{"wildcard": r"a\b"}]},
     "a numeric without a limit": {"f": [{"numeric": [">"]}]},
+    "a numeric of one comparison and a half": {"f": [{"numeric": [">", 0, "<"]}]},
+    "two lower bounds": {"f": [{"numeric": [">", 0, ">", 5]}]},
+    "two upper bounds": {"f": [{"numeric": ["<", 5, "<", 9]}]},
     "a numeric with text": {"f": [{"numeric": [">", "1"]}]},
     "an unknown comparison": {"f": [{"numeric": ["!=", 1]}]},
     "a range the wrong way round": {"f": [{"numeric": ["<", 5, ">", 0]}]},
     "a limit beyond the bus's": {"f": [{"numeric": [">", 5_000_000_001]}]},
     "$or of one": {"$or": [{"f": ["a"]}]},
+    "$or of text": {"$or": "ab"},
     "$or of an object": {"$or": {"f": ["a"]}},
     "an unknown operator in the second choice of $or": {"$or": [{"f": ["a"]}, {"f": [{"like": "a"}]}]},
 }
@@ -161,8 +184,12 @@ def test_an_unknown_operator_is_refused_even_where_another_field_already_fails()
 
 
 def test_absence_below_a_list_of_objects_is_refused_not_guessed() -> None:
-    with pytest.raises(PatternError, match="list of objects"):
-        matches({"entries": {"shard": [{"exists": False}]}}, {"entries": [{"shard": 1}, {}]})
+    for below in (
+        {"shard": [1, {"exists": False}]},
+        {"account": ["a"], "on": {"shard": [{"exists": False}]}},
+    ):
+        with pytest.raises(PatternError, match="list of objects"):
+            matches({"entries": below}, {"entries": [{"shard": 1}, {}]})
 
 
 scalars = st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=5)

@@ -55,7 +55,7 @@ def _object_test(pattern: Any, path: str) -> Test:
 
 def _field_test(name: str, wanted: Any, path: str) -> Test:
     if name == "$or":
-        if not isinstance(wanted, Sequence) or isinstance(wanted, str) or len(wanted) < 2:
+        if not isinstance(wanted, list) or len(wanted) < 2:
             raise PatternError(path, "expected a list of at least two objects")
         choices = [_object_test(choice, path) for choice in wanted]
         return lambda value: any(choice(value) for choice in choices)
