@@ -13,6 +13,7 @@ from postbus.domain.event import Event
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
 from postbus.domain.posting import PostingInstruction
+from postbus.domain.rules import Evaluation
 
 Clock = Callable[[], datetime]
 
@@ -99,6 +100,18 @@ class Directory(Protocol):
 
     def find(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """The records found; a key that is absent from the answer does not exist."""
+        ...
+
+
+class RuleEngine(Protocol):
+    """The business rules in force."""
+
+    def evaluate(self, facts: Mapping[str, Any]) -> Evaluation:
+        """Everything they find in the facts of one transaction (``rules.facts_of``).
+
+        Raises:
+            InvariantBroken: the ruleset in force cannot judge.
+        """
         ...
 
 

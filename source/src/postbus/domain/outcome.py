@@ -67,6 +67,9 @@ class Outcome:
         refusal = self.data.get("reason", {}).get("code") == REFUSED_BY_LEDGER
         if self.event_type == "TransactionPostingFailed" and refusal:
             return REFUSED_BY_LEDGER_FROM
+        if self.event_type == "TransactionRejected":
+            # A repeat or a replay, judged by other rules than the first time, ends nothing that is held.
+            return frozenset({None})
         return TRANSITIONS[self.state]
 
     def announcement(self, replay: str | None = None) -> Event:

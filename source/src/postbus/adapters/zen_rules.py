@@ -1,0 +1,150 @@
+"""Decision tables run by the GoRules zen engine.
+
+The engine computes with exact decimals of 28 digits, so amounts go in as integers of minor units.  What it
+cannot evaluate it counts as not hit, without a word; so a ruleset is checked whole before it judges.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import zen
+
+from postbus.domain.errors import InvariantBroken, Malformed
+from postbus.domain.rules import Evaluation, Finding, Severity, standing_against
+from postbus.domain.ruleset import FACT_NAMES, Ruleset, Table, differing
+
+_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+
+# Whatever else a ruleset says, these stand: it may add to them, never take away.
+SAFEGUARDS: tuple[tuple[str, Mapping[str, Any], Severity], ...] = (
+    ("a suspected duplicate", {"suspected_duplicate": True}, Severity.HOLD),
+    ("a conflict", {"conflict": True}, Severity.HOLD),
+    ("a blocked account", {"account": {"status": "blocked"}}, Severity.REFUSE),
+    ("a closed account", {"account": {"status": "closed"}}, Severity.REFUSE),
+)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    ruleset: Ruleset
+    decisions: tuple[tuple[Table, "zen.ZenDecision"], ...]
+
+    @classmethod
+    def of(cls, ruleset: Ruleset) -> "_Compiled":
+        engine = zen.ZenEngine()
+        decisions = []
+        for table in ruleset.tables:
+            try:
+                decision = engine.create_decision(json.dumps(table.document))
+                decision.validate()
+            except RuntimeError as error:
+                raise Malformed(table.name, f"a model the engine can read: {_first_line(error)}") from None
+            decisions.append((table, decision))
+        return cls(ruleset, tuple(decisions))
+
+    def evaluate(self, facts: Mapping[str, Any]) -> Evaluation:
+        found: dict[str, Finding] = {}
+        for _, decision in self.decisions:
+            for hit in decision.evaluate(dict(facts))["result"]:
+                finding = Finding.from_data(hit)
+                found.setdefault(finding.id, finding)
+        findings = tuple(sorted(found.values(), key=lambda finding: _RANK[finding.severity]))
+        # Tracing costs more than judging: only what an operator will look at is judged again with it.
+        trace = self.trace(facts) if standing_against(findings) else None
+        return Evaluation(findings, self.ruleset.version, trace)
+
+    def trace(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """By table, the rows that were hit: ``{"amount": [{"row": ..., "by": {"billing.minor": ...}}]}``."""
+        trace = {}
+        for table, decision in self.decisions:
+            node = decision.evaluate(dict(facts), {"trace": True})["trace"][table.node_id]
+            hits = [
+                {"row": hit["rule"]["_id"], "by": dict(hit["reference_map"])}
+                for hit in node["traceData"] or ()
+            ]
+            if hits:
+                trace[table.name] = hits
+        return trace
+
+
+class ZenRuleEngine:
+    """Judges by the ruleset in force at the moment."""
+
+    def __init__(self, current: Callable[[], Ruleset]) -> None:
+        self._current = current
+        self._compiled: _Compiled | None = None
+
+    def evaluate(self, facts: Mapping[str, Any]) -> Evaluation:
+        """See ``ports.RuleEngine``.
+
+        Raises:
+            InvariantBroken: the ruleset in force cannot judge.  Nothing is judged then, for a row that fails
+                looks like a row that does not apply.
+        """
+        ruleset = self._current()
+        if self._compiled is None or self._compiled.ruleset.version != ruleset.version:
+            try:
+                compiled = _Compiled.of(ruleset)
+            except Malformed as error:
+                raise InvariantBroken(f"ruleset {ruleset.version}: {error}") from error
+            if problems := _unsafe(compiled):
+                raise InvariantBroken(f"ruleset {ruleset.version}: {'; '.join(problems)}")
+            self._compiled = compiled
+        return self._compiled.evaluate(facts)
+
+
+def check(ruleset: Ruleset) -> list[str]:
+    """Everything that keeps a ruleset from being published, in words; empty when it may be.
+
+    Every cell must evaluate, every example must find exactly what it says, every row must be hit by some
+    example, and the safeguards must stand.
+    """
+    try:
+        compiled = _Compiled.of(ruleset)
+    except Malformed as error:
+        return [str(error)]
+    problems = [problem for table in ruleset.tables for problem in _cells(table)]
+    for table, decision in compiled.decisions:
+        alone = _Compiled(ruleset, ((table, decision),))
+        unhit = {row.id for row in table.rows}
+        for example in ruleset.examples[table.name]:
+            hits = alone.trace(example.facts).get(table.name, [])
+            unhit -= {hit["row"] for hit in hits}
+            found = {row.finding.id for row in table.rows if row.id in {hit["row"] for hit in hits}}
+            if found != example.finds:
+                problems.append(
+                    f"{table.name}: {example.when}: expected {_ids(example.finds)}, found {_ids(found)}"
+                )
+        problems += [f"{table.name}: no example hits the row {row}" for row in sorted(unhit)]
+    return problems + _unsafe(compiled)
+
+
+def _unsafe(compiled: _Compiled) -> list[str]:
+    problems = []
+    for what, facts, least in SAFEGUARDS:
+        findings = compiled.evaluate(differing(facts, what)).findings
+        if not findings or _RANK[findings[0].severity] > _RANK[least]:
+            problems.append(f"safeguard: {what} must lead to {least.value}")
+    return problems
+
+
+def _cells(table: Table) -> list[str]:
+    """Cells that cannot be evaluated with a fact of the column's type."""
+    problems = []
+    for row in table.rows:
+        for field, cell in row.cells.items():
+            try:
+                zen.evaluate_unary_expression(cell, {"$": FACT_NAMES[field]})
+            except RuntimeError as error:
+                problems.append(f"{table.name}: row {row.id}, {field}: {cell!r}: {_first_line(error)}")
+    return problems
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _ids(ids: frozenset[str] | set[str]) -> str:
+    return ", ".join(sorted(ids)) or "nothing"

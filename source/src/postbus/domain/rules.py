@@ -1,0 +1,252 @@
+"""Business rules: the facts the decision tables see, and what their findings lead to.
+
+The judgements themselves are data (``rules/``); here is what any of them may mean for a payment.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from postbus.domain.conversion import Conversion
+from postbus.domain.errors import Malformed
+from postbus.domain.event import Event
+from postbus.domain.lifecycle import OutcomeState
+from postbus.domain.outcome import Outcome
+from postbus.domain.posting import Account
+from postbus.domain.transaction import Transaction
+
+
+class Severity(StrEnum):
+    """What a finding does to the payment; the most severe one decides."""
+
+    REFUSE = "refuse"
+    HOLD = "hold"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule found.
+
+    Attributes:
+        id: the rule's own name, which an operator waives, such as ``high-amount``.
+        code: the kind of finding, such as ``HIGH_AMOUNT``.
+        text: for the operator; never with a value in it that could be a card number.
+    """
+
+    id: str
+    code: str
+    severity: Severity
+    text: str
+
+    @classmethod
+    def from_data(cls, data: Any) -> Self:
+        """Read ``{"id", "code", "severity", "text"}``; raises Malformed naming the field."""
+        if not isinstance(data, Mapping):
+            raise Malformed("finding", "an object")
+        for name in ("id", "code", "text"):
+            if not isinstance(data.get(name), str) or not data[name]:
+                raise Malformed(f"finding.{name}", "non-empty text")
+        if data.get("severity") not in list(Severity):
+            raise Malformed("finding.severity", "one of " + ", ".join(Severity))
+        return cls(data["id"], data["code"], Severity(data["severity"]), data["text"])
+
+    def to_data(self) -> dict[str, str]:
+        return {"id": self.id, "code": self.code, "severity": self.severity.value, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a ruleset made of one transaction's facts.
+
+    Attributes:
+        findings: all of them, the most severe first, each once.
+        ruleset: version of the ruleset.
+        trace: per table the rows that were hit and the values they were hit by; ``None`` when nothing
+            stands against the posting.
+    """
+
+    findings: tuple[Finding, ...]
+    ruleset: str
+    trace: Mapping[str, Any] | None = None
+
+
+# Findings of these kinds are announced by an event of their own, besides the decision.
+REMARKS = {
+    "FOREIGN": "ForeignTransactionFound",
+    "CONVERTED": "CurrencyConversionTransactionFound",
+    "CONVERSION_OFF": "CurrencyConversionTransactionFound",
+    "CONVERSION_UNCHECKED": "CurrencyConversionTransactionFound",
+    "WARNED_MERCHANT_TYPE": "WarningMerchantTypeTransactionFound",
+}
+
+# An ordinary domestic purchase.  It is also the list of all facts and their types: a table may ask for
+# nothing else, and its examples say only how they differ from this one.
+PLAIN_FACTS: Mapping[str, Any] = {
+    "source": "visa",
+    "kind": "purchase",
+    "amount": {"minor": 1250, "currency": "EUR"},
+    "billing": {"minor": 1250, "currency": "EUR"},
+    "account": {"status": "open", "type": "current", "currency": "EUR", "holds": []},
+    "counterparty": {"status": "", "type": "", "currency": "", "holds": []},
+    "merchant": {"id": "", "status": "", "category_code": "", "country": ""},
+    "suspected_duplicate": False,
+    "conflict": False,
+    "foreign": False,
+    "converted": False,
+    "velocity_count": 1,
+    "conversion": {"status": "none", "deviation_basis_points": 0},
+}
+
+
+def facts_of(data: Mapping[str, Any], conversion: Conversion | None = None) -> dict[str, Any]:
+    """The facts the decision tables see, in the shape and types of ``PLAIN_FACTS``.
+
+    Every fact is always there: a comparison with something absent would quietly find nothing.
+
+    Args:
+        data: of a TransactionEnriched event.
+        conversion: the check of its conversion; required of a converted transaction.
+    Raises:
+        Malformed: names the field that is missing or not of its type.
+    """
+    transaction = Transaction.from_data(data.get("transaction"))
+    if transaction.converted and conversion is None:
+        raise Malformed("conversion", "the check of a converted transaction's rate")
+    found = _mapping(data, "facts")
+    counterparty = data.get("counterparty")
+    merchant = _mapping(data, "merchant") if "merchant" in data else {}
+    return {
+        "source": transaction.source,
+        "kind": transaction.kind.value,
+        "amount": {"minor": transaction.amount.minor, "currency": transaction.amount.currency},
+        "billing": {"minor": transaction.billing.minor, "currency": transaction.billing.currency},
+        "account": _account_facts(Account.from_data(data.get("account"))),
+        "counterparty": (
+            PLAIN_FACTS["counterparty"]
+            if counterparty is None
+            else _account_facts(Account.from_data(counterparty, "counterparty"))
+        ),
+        "merchant": {
+            "id": transaction.merchant_id or "",
+            "status": merchant.get("status", ""),
+            "category_code": transaction.merchant_category_code or "",
+            "country": transaction.merchant_country or "",
+        },
+        "suspected_duplicate": "duplicate_of" in data,
+        "conflict": "conflict_with" in data,
+        "foreign": _of_type(found, "foreign", bool),
+        "converted": transaction.converted,
+        "velocity_count": _of_type(found, "velocity_count", int),
+        "conversion": (
+            PLAIN_FACTS["conversion"]
+            if conversion is None
+            else {
+                "status": conversion.status,
+                "deviation_basis_points": conversion.deviation_basis_points,
+            }
+        ),
+    }
+
+
+def standing_against(
+    findings: Iterable[Finding], waived: frozenset[str] = frozenset()
+) -> tuple[Finding, ...]:
+    """The findings that keep the payment from being posted: refusing ones always, holding ones unless waived.
+
+    Args:
+        waived: ids of the findings an operator has waived.
+    """
+    return tuple(
+        finding
+        for finding in findings
+        if finding.severity is Severity.REFUSE
+        or (finding.severity is Severity.HOLD and finding.id not in waived)
+    )
+
+
+def remarks(event: Event, findings: Iterable[Finding], at: datetime) -> list[Event]:
+    """The remarks that findings give rise to, at most one of each type, told of by its first finding."""
+    first: dict[str, Finding] = {}
+    for finding in findings:
+        if finding.code in REMARKS:
+            first.setdefault(REMARKS[finding.code], finding)
+    return [
+        event.then(type, at, {"transaction": event.data["transaction"], "finding": finding.to_data()})
+        for type, finding in first.items()
+    ]
+
+
+def approval(event: Event, evaluation: Evaluation, at: datetime) -> Event:
+    """The approval of a transaction nothing stands against."""
+    return event.then(
+        "TransactionPostingApproved",
+        at,
+        {
+            **event.data,
+            "decision": {
+                "ruleset": evaluation.ruleset,
+                "findings": [finding.to_data() for finding in evaluation.findings],
+                "approved_by": "rules",
+            },
+        },
+    )
+
+
+def objection(event: Event, evaluation: Evaluation, conversion: Conversion | None, at: datetime) -> Outcome:
+    """The outcome of a transaction something stands against: VOIDED if a rule refuses it, otherwise HELD.
+
+    Its context is what a later release needs: ``{"enriched", "conversion"?, "ruleset", "trace"}``.
+    """
+    transaction = Transaction.from_event(event)
+    context: dict[str, Any] = {"enriched": dict(event.data)}
+    if conversion is not None:
+        context["conversion"] = conversion.to_data()
+    context |= {"ruleset": evaluation.ruleset, "trace": evaluation.trace}
+    findings = [finding.to_data() for finding in evaluation.findings]
+    refusing = [finding.id for finding in evaluation.findings if finding.severity is Severity.REFUSE]
+    if refusing:
+        state, type = OutcomeState.VOIDED, "TransactionRejected"
+        data: dict[str, Any] = {
+            "transaction": event.data["transaction"],
+            "reason": {"code": "RULES_REFUSED", "text": ("Refused by " + ", ".join(refusing))[:500]},
+            "findings": findings,
+        }
+    else:
+        state, type = OutcomeState.HELD, "TransactionHeld"
+        links = {name: event.data[name] for name in ("duplicate_of", "conflict_with") if name in event.data}
+        data = {
+            "transaction": event.data["transaction"],
+            "findings": findings,
+            "ruleset": evaluation.ruleset,
+            **links,
+            # Of two contents under one authorisation id the ledger may ever see one.
+            "releasable": "conflict_with" not in event.data,
+        }
+    return Outcome.of(event, state, type, transaction.content_hash, at, data, context)
+
+
+def _account_facts(account: Account) -> dict[str, Any]:
+    return {
+        "status": account.status,
+        "type": account.type,
+        "currency": account.currency,
+        "holds": list(account.holds),
+    }
+
+
+def _mapping(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data.get(name)
+    if not isinstance(value, Mapping):
+        raise Malformed(name, "an object")
+    return value
+
+
+def _of_type(found: Mapping[str, Any], name: str, type_: type) -> Any:
+    value = found.get(name)
+    # Exactly that type: True is an int to Python, and would be one to a table.
+    if type(value) is not type_:
+        raise Malformed(f"facts.{name}", "true or false" if type_ is bool else "a whole number")
+    return value
