@@ -1,0 +1,21 @@
+variable "context" {
+  description = "What the deployment shares: see the root's context.tf."
+  type = object({
+    prefix          = string
+    arns            = map(string)
+    sqs_url         = string
+    key_arn         = string
+    alarm_topic_arn = string
+  })
+}
+
+variable "name" {
+  description = "Name after the prefix and `postbus-`, such as posting-dead-letters."
+  type        = string
+}
+
+variable "senders" {
+  description = "AWS services that may write here, each for these ARNs.  Roles write by a grant instead."
+  type        = map(list(string))
+  default     = {}
+}

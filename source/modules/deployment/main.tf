@@ -1,0 +1,9 @@
+# Every name the operator's command needs, in one place the command can find.
+
+resource "aws_ssm_parameter" "this" {
+  name        = "/${var.prefix}postbus/deployment"
+  description = "Names of this deployment, read by the postbus command"
+  type        = "String"
+  tier        = "Advanced" # the names outgrow 4 KB
+  value       = jsonencode(var.names)
+}

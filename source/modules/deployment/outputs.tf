@@ -1,0 +1,3 @@
+output "parameter" {
+  value = aws_ssm_parameter.this.name
+}

@@ -1,0 +1,96 @@
+# Runs one step: a Lambda function with its own role, log group and alarms.  The role may do what the grants
+# say, write its own log, and nothing else.
+
+locals {
+  log_group = "/aws/lambda/${var.name}"
+  log_arn   = "${var.context.arns.logs}:log-group:${local.log_group}"
+
+  own_grants = concat(
+    [{
+      sid        = "WriteOwnLog"
+      actions    = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      resources  = ["${local.log_arn}:*"] # the form of a log group's streams
+      conditions = []
+    }],
+    # X-Ray knows no resources.
+    var.context.tracing ? [{
+      sid        = "Trace"
+      actions    = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"]
+      resources  = ["*"]
+      conditions = []
+    }] : [],
+  )
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  name              = local.log_group
+  retention_in_days = var.context.log_retention_days
+  kms_key_id        = var.context.key_arn
+}
+
+module "role" {
+  source  = "../role"
+  context = var.context
+  name    = var.name
+  service = "lambda.amazonaws.com"
+  grants  = concat(local.own_grants, var.context.key_grants, var.grants)
+}
+
+resource "aws_lambda_function" "this" {
+  function_name                  = var.name
+  description                    = var.description
+  role                           = module.role.arn
+  runtime                        = "python${var.context.python_version}"
+  architectures                  = [var.context.architecture]
+  handler                        = "postbus.functions.${var.step}.handler.lambda_handler"
+  filename                       = var.archive.path
+  source_code_hash               = var.archive.hash
+  memory_size                    = var.memory_mb
+  timeout                        = var.timeout_seconds
+  reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
+  kms_key_arn                    = var.context.key_arn
+
+  environment {
+    variables = merge(var.context.environment, { POWERTOOLS_SERVICE_NAME = var.step }, var.environment)
+  }
+
+  # START, END and REPORT of every call would be most of what is logged.
+  logging_config {
+    log_format            = "JSON"
+    log_group             = aws_cloudwatch_log_group.this.name
+    application_log_level = var.context.log_level
+    system_log_level      = "WARN"
+  }
+
+  tracing_config {
+    mode = var.context.tracing ? "Active" : "PassThrough"
+  }
+
+  dynamic "dead_letter_config" {
+    for_each = var.dead_letter_arn == null ? [] : [var.dead_letter_arn]
+    content {
+      target_arn = dead_letter_config.value
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "trouble" {
+  for_each = {
+    Errors    = "raised or timed out: its log group ${local.log_group} says why."
+    Throttles = "was refused for want of concurrency: events wait, none is lost."
+  }
+
+  alarm_name          = "${var.name}-${lower(each.key)}"
+  alarm_description   = "${var.name} ${each.value}"
+  namespace           = "AWS/Lambda"
+  metric_name         = each.key
+  dimensions          = { FunctionName = var.name }
+  statistic           = "Sum"
+  period              = 60
+  evaluation_periods  = 5
+  datapoints_to_alarm = 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.context.alarm_topic_arn]
+}

@@ -1,0 +1,44 @@
+output "ledger_table" {
+  value = local.ledger_name
+}
+
+output "balances_table" {
+  value = local.balances_name
+}
+
+output "environment" {
+  description = "How a function finds the ledger."
+  value       = local.environment
+}
+
+output "verify" {
+  value = { function_name = module.verify.function_name, dead_letter_url = module.verify.dead_letter_url, log_group = module.verify.log_group }
+}
+
+output "alarms" {
+  value = concat(module.verify.alarms, [aws_cloudwatch_metric_alarm.imbalance.arn])
+}
+
+output "grants" {
+  description = "decide: read an outcome and write one conditionally.  post: book postings.  attend: find what waits for someone."
+  value = {
+    decide = [{
+      sid        = "Decide"
+      actions    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      resources  = [local.ledger_arn]
+      conditions = []
+    }]
+    post = [{
+      sid        = "Post"
+      actions    = ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      resources  = [local.ledger_arn, local.balances_arn]
+      conditions = []
+    }]
+    attend = [{
+      sid        = "Attend"
+      actions    = ["dynamodb:Query"]
+      resources  = ["${local.ledger_arn}/index/attention"]
+      conditions = []
+    }]
+  }
+}

@@ -1,0 +1,40 @@
+variable "context" {
+  description = "What the deployment shares: see the root's context.tf."
+  type = object({
+    prefix             = string
+    account_id         = string
+    region             = string
+    arns               = map(string)
+    sqs_url            = string
+    key_arn            = string
+    key_grants         = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
+    alarm_topic_arn    = string
+    log_retention_days = number
+    log_level          = string
+    architecture       = string
+    python_version     = string
+    tracing            = bool
+    environment        = map(string)
+  })
+}
+
+variable "archive" {
+  description = "The package: path of the archive and hash of its inputs."
+  type        = object({ path = string, hash = string })
+}
+
+variable "table_name" {
+  description = "Where the records go."
+  type        = string
+}
+
+variable "environment" {
+  description = "What else the generator reads."
+  type        = map(string)
+  default     = {}
+}
+
+variable "grants" {
+  description = "What the generator may do: write records."
+  type        = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
+}

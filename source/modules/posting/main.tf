@@ -1,0 +1,35 @@
+# Books approved payments: a queue that can outwait its ledger for days, a function that takes batches and never
+# runs more at once than the ledger bears, and whatever the chosen ledger needs.
+
+module "processor" {
+  source              = "../processor"
+  context             = var.context
+  bus                 = var.bus
+  name                = "posting"
+  description         = "TransactionPostingApproved -> TransactionPosted | TransactionPostingFailed"
+  step                = "post"
+  pattern             = var.pattern
+  archive             = var.archive
+  memory_mb           = var.memory_mb
+  timeout_seconds     = var.timeout_seconds
+  visibility_seconds  = var.visibility_seconds
+  maximum_concurrency = var.maximum_concurrency
+
+  # A deferral counts as a receive.  At one every 15 minutes, 72 hours are 288 of them: no outage the queue can
+  # outlive may send a payment to the dead letters.
+  max_receive_count = 1000
+  alarm_age_seconds = var.alarm_age_seconds
+
+  environment = merge(var.environment, {
+    POSTBUS_LEDGER      = var.ledger
+    POSTBUS_RETRY_HOURS = tostring(var.retry_hours)
+    }, var.ledger == "http" ? {
+    POSTBUS_HTTP_LEDGER_URL       = var.http_ledger.url
+    POSTBUS_HTTP_LEDGER_SECRET_ID = var.http_ledger.secret_arn
+  } : {})
+
+  grants = concat(var.grants, var.ledger == "http" ? concat(
+    [{ sid = "ReadCredentials", actions = ["secretsmanager:GetSecretValue"], resources = [var.http_ledger.secret_arn], conditions = [] }],
+    var.http_ledger.key_arn == null ? [] : [{ sid = "UseCredentialsKey", actions = ["kms:Decrypt"], resources = [var.http_ledger.key_arn], conditions = [] }],
+  ) : [])
+}

@@ -1,0 +1,140 @@
+# Takes events from the bus, one rule -> one queue -> one function.
+#
+# The queue bounds how much runs at once, batches, retries what a dependency's absence stopped and hands what
+# never succeeds to its dead letters; the function reports failures message by message.
+
+locals {
+  name               = "${var.context.prefix}postbus-${var.name}"
+  function_name      = "${var.context.prefix}postbus-${coalesce(var.function_name, replace(var.step, "_", "-"))}"
+  queue_arn          = "${var.context.arns.sqs}:${local.name}"
+  queue_url          = "${var.context.sqs_url}/${local.name}"
+  rule_arn           = "${var.context.arns.events}:rule/${var.bus.name}/${local.name}"
+  visibility_seconds = coalesce(var.visibility_seconds, 6 * var.timeout_seconds)
+
+  # The function may also set a message's visibility (deferral) and park a poison message at once.
+  queue_grants = [{
+    sid        = "TakeFromOwnQueue"
+    actions    = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"]
+    resources  = [local.queue_arn]
+    conditions = []
+  }]
+}
+
+module "dead_letters" {
+  source  = "../dead_letters"
+  context = var.context
+  name    = "${var.name}-dead-letters"
+}
+
+resource "aws_sqs_queue" "this" {
+  name                              = local.name
+  visibility_timeout_seconds        = local.visibility_seconds
+  message_retention_seconds         = 1209600
+  kms_master_key_id                 = var.context.key_arn
+  kms_data_key_reuse_period_seconds = 300
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = module.dead_letters.arn
+    maxReceiveCount     = var.max_receive_count
+  })
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "FromRule"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = local.queue_arn
+        Condition = { ArnEquals = { "aws:SourceArn" = local.rule_arn } }
+      },
+      {
+        Sid       = "OnlyOverTls"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"]
+        Resource  = local.queue_arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+    ]
+  })
+
+  lifecycle {
+    precondition {
+      condition     = local.visibility_seconds > var.timeout_seconds
+      error_message = "${local.name}: visibility (${local.visibility_seconds} s) must exceed the function's timeout (${var.timeout_seconds} s), or messages come twice while the first is being worked on."
+    }
+  }
+}
+
+resource "aws_cloudwatch_event_rule" "this" {
+  name           = local.name
+  description    = "${var.description} (by way of the queue of the same name)"
+  event_bus_name = var.bus.name
+  event_pattern  = jsonencode(var.pattern)
+}
+
+resource "aws_cloudwatch_event_target" "queue" {
+  rule           = aws_cloudwatch_event_rule.this.name
+  event_bus_name = var.bus.name
+  target_id      = "queue"
+  arn            = aws_sqs_queue.this.arn
+
+  dynamic "retry_policy" {
+    for_each = var.context.target.has_rule_dead_letters ? [1] : []
+    content {
+      maximum_event_age_in_seconds = 86400
+      maximum_retry_attempts       = 185
+    }
+  }
+
+  dynamic "dead_letter_config" {
+    for_each = var.context.target.has_rule_dead_letters ? [1] : []
+    content {
+      arn = var.bus.dead_letter_arn
+    }
+  }
+}
+
+module "function" {
+  source               = "../function"
+  context              = var.context
+  name                 = local.function_name
+  description          = var.description
+  step                 = var.step
+  archive              = var.archive
+  memory_mb            = var.memory_mb
+  timeout_seconds      = var.timeout_seconds
+  reserved_concurrency = var.reserved_concurrency
+  grants               = concat(local.queue_grants, module.dead_letters.grants.send, var.grants)
+  environment = merge({
+    POSTBUS_QUEUE_URL             = local.queue_url
+    POSTBUS_DEAD_LETTER_QUEUE_URL = module.dead_letters.url
+  }, var.environment)
+}
+
+resource "aws_lambda_event_source_mapping" "queue" {
+  event_source_arn                   = aws_sqs_queue.this.arn
+  function_name                      = module.function.arn
+  batch_size                         = var.batch_size
+  maximum_batching_window_in_seconds = var.batching_window_seconds
+  function_response_types            = ["ReportBatchItemFailures"]
+
+  scaling_config {
+    maximum_concurrency = var.maximum_concurrency
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "queue_age" {
+  alarm_name          = "${local.name}-queue-age"
+  alarm_description   = "The oldest message in ${local.name} waits longer than ${var.alarm_age_seconds} s: is ${local.function_name}, or what it depends on, away?"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = local.name }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = var.alarm_age_seconds
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.context.alarm_topic_arn]
+}

@@ -1,0 +1,36 @@
+output "pattern" {
+  description = "The rule's pattern and what it feeds."
+  value       = { pattern = jsonencode(var.pattern), target = local.function_name }
+}
+
+output "rule_name" {
+  value = aws_cloudwatch_event_rule.this.name
+}
+
+output "rule_arn" {
+  value = local.rule_arn
+}
+
+output "queue_url" {
+  value = local.queue_url
+}
+
+output "queue_name" {
+  value = local.name
+}
+
+output "dead_letter_url" {
+  value = module.dead_letters.url
+}
+
+output "function_name" {
+  value = local.function_name
+}
+
+output "log_group" {
+  value = module.function.log_group
+}
+
+output "alarms" {
+  value = concat(module.dead_letters.alarms, module.function.alarms, [aws_cloudwatch_metric_alarm.queue_age.arn])
+}

@@ -1,0 +1,61 @@
+# Runs a step every few minutes: a schedule, its function, and dead letters for a run that could not be started
+# or failed every attempt (the next one comes anyway).
+
+locals {
+  name = "${var.context.prefix}postbus-${replace(var.step, "_", "-")}"
+}
+
+module "dead_letters" {
+  source  = "../dead_letters"
+  context = var.context
+  name    = "${replace(var.step, "_", "-")}-dead-letters"
+}
+
+module "function" {
+  source               = "../function"
+  context              = var.context
+  name                 = local.name
+  description          = var.description
+  step                 = var.step
+  archive              = var.archive
+  memory_mb            = var.memory_mb
+  timeout_seconds      = var.timeout_seconds
+  reserved_concurrency = var.reserved_concurrency
+  environment          = var.environment
+  grants               = concat(module.dead_letters.grants.send, var.grants)
+  dead_letter_arn      = module.dead_letters.named_arn
+}
+
+module "schedule_role" {
+  source  = "../role"
+  context = var.context
+  name    = "${local.name}-schedule"
+  service = "scheduler.amazonaws.com"
+  grants  = concat(module.function.grants.invoke, module.dead_letters.grants.send, var.context.key_grants)
+}
+
+resource "aws_scheduler_schedule" "this" {
+  name                = local.name
+  description         = var.description
+  schedule_expression = var.every_minutes == 1 ? "rate(1 minute)" : "rate(${var.every_minutes} minutes)"
+  kms_key_arn         = var.context.key_arn
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = module.function.arn
+    role_arn = module.schedule_role.arn
+    input    = "{}"
+
+    retry_policy {
+      maximum_event_age_in_seconds = 300
+      maximum_retry_attempts       = 3
+    }
+
+    dead_letter_config {
+      arn = module.dead_letters.arn
+    }
+  }
+}

@@ -1,0 +1,114 @@
+# Every event of every transaction, and the sweeper that sends the last event of one that got stuck again.
+
+locals {
+  name = "${var.context.prefix}postbus-timeline"
+  arn  = "${var.context.arns.dynamodb}:table/${local.name}"
+}
+
+resource "aws_dynamodb_table" "this" {
+  name                        = local.name
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "transaction_id"
+  range_key                   = "entry"
+  deletion_protection_enabled = var.context.protect_from_deletion
+
+  attribute {
+    name = "transaction_id"
+    type = "S"
+  }
+
+  attribute {
+    name = "entry"
+    type = "S"
+  }
+
+  attribute {
+    name = "open_bucket"
+    type = "S"
+  }
+
+  attribute {
+    name = "open_since"
+    type = "S"
+  }
+
+  # Sparse: transactions that are not final, the oldest first.
+  global_secondary_index {
+    name            = "open"
+    hash_key        = "open_bucket"
+    range_key       = "open_since"
+    projection_type = "ALL"
+  }
+
+  ttl {
+    attribute_name = "expires_at"
+    enabled        = true
+  }
+
+  server_side_encryption {
+    enabled     = true
+    kms_key_arn = var.context.key_arn
+  }
+
+  point_in_time_recovery {
+    enabled = var.context.point_in_time_recovery
+  }
+}
+
+module "record" {
+  source                  = "../processor"
+  context                 = var.context
+  bus                     = var.bus
+  name                    = "timeline"
+  description             = "Every event -> the transaction's timeline"
+  step                    = "record_timeline"
+  pattern                 = var.pattern
+  archive                 = var.archive
+  timeout_seconds         = var.timeout_seconds
+  visibility_seconds      = var.visibility_seconds
+  batch_size              = var.batch_size
+  batching_window_seconds = var.batching_window_seconds
+  maximum_concurrency     = var.maximum_concurrency
+  environment             = merge(var.record_environment, { POSTBUS_TIMELINE_TABLE = local.name })
+  grants = [{
+    sid        = "Record"
+    actions    = ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    resources  = [local.arn]
+    conditions = []
+  }]
+}
+
+module "sweep" {
+  source               = "../scheduled_job"
+  context              = var.context
+  step                 = "sweep"
+  description          = "Transactions open for too long -> their last event again"
+  every_minutes        = var.sweep_every_minutes
+  archive              = var.archive
+  reserved_concurrency = var.sweep_reserved_concurrency
+  environment = merge(var.sweep_environment, {
+    POSTBUS_TIMELINE_TABLE      = local.name
+    POSTBUS_SWEEP_AFTER_SECONDS = tostring(var.sweep_after_seconds)
+  })
+  grants = concat([{
+    sid        = "FindOpen"
+    actions    = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    resources  = [local.arn, "${local.arn}/index/open"]
+    conditions = []
+  }], var.sweep_grants)
+}
+
+resource "aws_cloudwatch_metric_alarm" "oldest_open" {
+  alarm_name          = "${local.name}-oldest-open"
+  alarm_description   = "A transaction is open for more than ${var.alarm_open_seconds} s: `postbus trace` tells where it stands."
+  namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE
+  metric_name         = "OldestOpenSeconds"
+  dimensions          = { service = "sweep" }
+  statistic           = "Maximum"
+  period              = 60 * var.sweep_every_minutes
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = var.alarm_open_seconds
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.context.alarm_topic_arn]
+}

@@ -1,0 +1,297 @@
+# Where
+
+variable "region" {
+  description = "The AWS region to deploy to; also the home region of the payments it takes in."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region: an AWS region such as eu-west-1."
+  }
+}
+
+variable "name_prefix" {
+  description = "Put before every name, so that several deployments share an account.  With none, the input table is `visa` and the generator `visa-mock`."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([a-z][a-z0-9]{0,8}-)?$", var.name_prefix))
+    error_message = "name_prefix: empty, or a lower-case letter, up to 8 letters or digits, and a hyphen, such as `blue-`."
+  }
+}
+
+variable "tags" {
+  description = "Tags for everything, beside Application and Deployment."
+  type        = map(string)
+  default     = {}
+}
+
+variable "fips_endpoints" {
+  description = "Whether Terraform and the functions call AWS at its FIPS 140 endpoints (not in every region)."
+  type        = bool
+  default     = false
+}
+
+variable "target" {
+  description = "What the endpoint behind Terraform can do.  AWS can do all of it; an emulator's file switches off what it lacks."
+  type = object({
+    is_aws                   = optional(bool, true) # real credentials and host names
+    has_pipes                = optional(bool, true) # delivers EventBridge pipes to a bus
+    has_rule_dead_letters    = optional(bool, true) # keeps a rule target's retry policy and dead letters
+    has_firehose_rule_target = optional(bool, true) # delivers from a rule to Firehose
+    has_execution_logs       = optional(bool, true) # logs and encrypts Express executions
+    has_tracing              = optional(bool, true) # X-Ray
+  })
+  default = {}
+}
+
+# Packages
+
+variable "package_platform" {
+  description = "What the functions run on: linux-arm64, linux-x86_64, or host for an emulator that runs them on this machine."
+  type        = string
+  default     = "linux-arm64"
+
+  validation {
+    condition     = contains(["linux-arm64", "linux-x86_64", "host"], var.package_platform)
+    error_message = "package_platform: linux-arm64, linux-x86_64 or host."
+  }
+}
+
+variable "builder_python" {
+  description = "The Python (3.11 or newer, with pip) that builds the packages during apply."
+  type        = string
+  default     = "python3"
+}
+
+# Inbound
+
+variable "duplicate_window_seconds" {
+  description = "How long another authorisation with the same business fingerprint is a suspected duplicate."
+  type        = number
+  default     = 86400
+
+  validation {
+    condition     = var.duplicate_window_seconds >= 60
+    error_message = "duplicate_window_seconds: at least 60."
+  }
+}
+
+variable "pipe_parallelization_factor" {
+  description = "Batches of one stream shard in work at once, from 1 to 10."
+  type        = number
+  default     = 4
+}
+
+# Processing
+
+variable "function_timeout_seconds" {
+  description = "The longest one batch may take in a function behind a queue."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.function_timeout_seconds >= 10 && var.function_timeout_seconds <= 900
+    error_message = "function_timeout_seconds: from 10 (a dependency's own time-out) to 900."
+  }
+}
+
+variable "queue_visibility_seconds" {
+  description = "How long a message stays invisible once taken; null for six times function_timeout_seconds."
+  type        = number
+  default     = null
+}
+
+variable "enrich_maximum_concurrency" {
+  description = "The most batches of authorised payments in work at once."
+  type        = number
+  default     = 20
+}
+
+variable "evaluate_rules_reserved_concurrency" {
+  description = "The most rule evaluations at once, taken from the account's limit; null for no bound of its own."
+  type        = number
+  default     = null
+}
+
+variable "posting_maximum_concurrency" {
+  description = "The most batches of postings in work at once: what the ledger bears."
+  type        = number
+  default     = 20
+}
+
+variable "posting_retry_hours" {
+  description = "How long a posting is deferred while the ledger is away."
+  type        = number
+  default     = 72
+}
+
+# Ledger
+
+variable "ledger" {
+  description = "Which ledger books: dynamodb (double entry, in this account) or http (an external posting system)."
+  type        = string
+  default     = "dynamodb"
+
+  validation {
+    condition     = contains(["dynamodb", "http"], var.ledger)
+    error_message = "ledger: dynamodb or http."
+  }
+}
+
+variable "http_ledger" {
+  description = "Of the external posting system: its https URL, the ARN of the Secrets Manager secret with its credentials, and the ARN of that secret's key if it has its own."
+  type        = object({ url = string, secret_arn = string, key_arn = optional(string) })
+  default     = null
+
+  validation {
+    condition     = var.http_ledger == null || can(regex("^https?://", var.http_ledger.url)) && can(regex("^arn:[^:]+:secretsmanager:", var.http_ledger.secret_arn))
+    error_message = "http_ledger: url begins with https://, secret_arn is the ARN of a secret."
+  }
+}
+
+variable "posting_shards" {
+  description = "Shards of a hot internal account's balance.  May only grow: entries stay where they were booked."
+  type        = number
+  default     = 64
+}
+
+variable "verify_ledger_every_minutes" {
+  description = "Minutes between two additions of the whole ledger."
+  type        = number
+  default     = 60
+}
+
+# Timeline
+
+variable "timeline_batch_size" {
+  description = "Events the timeline records per call; more than 10 needs a batching window."
+  type        = number
+  default     = 10
+}
+
+variable "timeline_batching_window_seconds" {
+  description = "How long the timeline waits for a batch to fill: it may lag, and fewer calls cost less."
+  type        = number
+  default     = 2
+}
+
+variable "timeline_maximum_concurrency" {
+  description = "The most batches of events recorded at once."
+  type        = number
+  default     = 10
+}
+
+variable "sweep_every_minutes" {
+  description = "Minutes between two looks for transactions that got stuck."
+  type        = number
+  default     = 5
+}
+
+variable "sweep_after_seconds" {
+  description = "How long a transaction may be open before its last event is sent again."
+  type        = number
+  default     = 600
+}
+
+variable "alarm_open_seconds" {
+  description = "How long a transaction may be open before someone is told."
+  type        = number
+  default     = 3600
+}
+
+# Keeping
+
+variable "archive_days" {
+  description = <<-E
+    How many days events can be replayed; 0 for ever.  The archive is encrypted by EventBridge with a key of its
+    own, not with ours: see docs/decisions/0011-archive-encryption.md.
+  E
+  type        = number
+  default     = 90
+}
+
+variable "audit_days" {
+  description = "How many days the audit bucket keeps events; null for ever."
+  type        = number
+  default     = null
+}
+
+variable "audit_object_lock_days" {
+  description = "Days an audit object is protected from deletion (S3 Object Lock, GOVERNANCE); 0 for no lock.  Can only be chosen when the bucket is made."
+  type        = number
+  default     = 0
+}
+
+variable "audit_buffer" {
+  description = "Firehose writes one object when `mb` have come in or `seconds` have passed."
+  type        = object({ mb = number, seconds = number })
+  default     = { mb = 64, seconds = 300 }
+}
+
+variable "log_retention_days" {
+  description = "How long logs are kept."
+  type        = number
+  default     = 365
+}
+
+variable "log_level" {
+  description = "Least severe level the functions log."
+  type        = string
+  default     = "INFO"
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARN", "ERROR"], var.log_level)
+    error_message = "log_level: DEBUG, INFO, WARN or ERROR."
+  }
+}
+
+variable "point_in_time_recovery" {
+  description = "Whether every table can be restored to any second of the last 35 days."
+  type        = bool
+  default     = true
+}
+
+variable "protect_from_deletion" {
+  description = "Whether tables refuse to be deleted; `terraform destroy` fails until it is switched off."
+  type        = bool
+  default     = false
+}
+
+variable "force_destroy_buckets" {
+  description = "Whether `terraform destroy` may empty the audit and ruleset buckets.  Without it destroy stops at a bucket that holds anything."
+  type        = bool
+  default     = false
+}
+
+variable "key_deletion_days" {
+  description = "Days between `terraform destroy` and the loss of the key, and with it of every backup it encrypted (7 to 30)."
+  type        = number
+  default     = 30
+}
+
+# Watching
+
+variable "tracing" {
+  description = "Whether X-Ray traces the functions and the workflow."
+  type        = bool
+  default     = true
+}
+
+variable "tracing_share" {
+  description = "Share of calls that are traced beyond the first of each second, from 0 to 1."
+  type        = number
+  default     = 0.01
+
+  validation {
+    condition     = var.tracing_share >= 0 && var.tracing_share <= 1
+    error_message = "tracing_share: from 0 to 1."
+  }
+}
+
+variable "data_event_trail" {
+  description = "Whether CloudTrail records every read and write of the tables and buckets by way of the API (0.10 dollars per 100,000)."
+  type        = bool
+  default     = false
+}
