@@ -1,0 +1,430 @@
+"""A double-entry ledger on DynamoDB.
+
+A posting is one item, which is also the transaction's outcome, plus one balance item for each account it
+moves, written together.  The happy path reads nothing: the outcome's own condition says whether it was
+decided before, and the balance's whether the money is there.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from postbus.adapters.aws_calls import answering
+from postbus.adapters.dynamodb_outcomes import (
+    DynamoDbOutcomes,
+    earmark_attributes,
+    put_outcome,
+    to_item,
+)
+from postbus.adapters.dynamodb_transactions import ITEMS_PER_TRANSACTION, TransactionWriter
+from postbus.domain.errors import InvariantBroken, Unavailable
+from postbus.domain.lifecycle import FINAL_OUTCOMES
+from postbus.domain.money import Money
+from postbus.domain.outcome import Outcome
+from postbus.domain.posting import Account, Direction, Entry, PostingInstruction, balance_key
+from postbus.domain.settlement import (
+    NOTHING,
+    Book,
+    Contradiction,
+    Decide,
+    Earmark,
+    Stand,
+    Stored,
+    Wait,
+    funding,
+    insufficient_funds,
+    settle,
+)
+from postbus.ports import Answer, Impossible, NotNow, Settled
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
+
+# An instruction that is overtaken by another writer so often met something else than a race.
+_ROUNDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Booking:
+    """A posting about to be written, and what it was decided from."""
+
+    index: int
+    instruction: PostingInstruction
+    book: Book
+
+    @property
+    def balance_keys(self) -> set[str]:
+        return {entry.balance_key for entry in self.book.journal.entries}
+
+
+@dataclass(slots=True)
+class _Change:
+    """What one write does to one balance item: the sum of its postings' entries, and the earmarks it ends.
+
+    Attributes:
+        entry: any on that item; it tells the account, the currency and the shard.
+        needed_minor: what must be available before, if ``guarded``.
+    """
+
+    entry: Entry
+    delta_minor: int = 0
+    freed_minor: int = 0
+    needed_minor: int = 0
+    guarded: bool = False
+    earmarks: list[str] = field(default_factory=list)
+
+    def add(self, entry: Entry, may_overdraw: bool) -> None:
+        self.delta_minor += entry.signed_minor
+        if not may_overdraw and entry.direction is Direction.DEBIT and entry.shard is None:
+            # What the same transaction credits does not count, so that merging postings never books one that
+            # could not have been booked by itself.
+            self.guarded = True
+            self.needed_minor += entry.amount.minor
+
+    def free(self, transaction_id: str, earmark: Earmark) -> None:
+        self.freed_minor += earmark.amount.minor
+        self.needed_minor -= earmark.amount.minor
+        self.earmarks.append(f"earmark:{transaction_id}")
+
+    def update(self, table: str) -> "UpdateTypeDef":
+        names = {
+            "#account": "account_id", "#currency": "currency", "#shard": "shard", "#version": "version",
+            "#balance": "balance_minor", "#available": "available_minor",
+        }  # fmt: skip
+        marks = {f"#earmark{number}": name for number, name in enumerate(self.earmarks)}
+        numbers = {
+            ":delta": self.delta_minor, ":available": self.delta_minor + self.freed_minor, ":one": 1,
+            ":shard": self.entry.shard or 0,
+        }  # fmt: skip
+        update: UpdateTypeDef = {
+            "TableName": table,
+            "Key": {"balance_key": {"S": self.entry.balance_key}},
+            "UpdateExpression": "ADD #balance :delta, #available :available, #version :one "
+            "SET #account = :account, #currency = :currency, #shard = :shard"
+            + (" REMOVE " + ", ".join(marks) if marks else ""),
+            "ExpressionAttributeNames": names | marks,
+        }
+        if self.guarded:
+            numbers[":needed"] = self.needed_minor
+            update["ConditionExpression"] = "#available >= :needed"
+        update["ExpressionAttributeValues"] = {
+            ":account": {"S": self.entry.account_id},
+            ":currency": {"S": self.entry.amount.currency},
+            **{name: {"N": str(number)} for name, number in numbers.items()},
+        }
+        return update
+
+
+class DynamoDbLedger:
+    """``ports.Ledger``, and the few commands of whoever keeps the accounts."""
+
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        ledger_table: str,
+        balances_table: str,
+        shards: int = 64,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """
+        Args:
+            shards: balance items of each internal account; may be raised at any time, see ``shard_of``.
+            sleep: waits so many seconds, between tries at contended items.
+            jitter: uniform in [0, 1).
+        """
+        self._client = client
+        self._ledger_table = ledger_table
+        self._balances_table = balances_table
+        self._shards = shards
+        self._writer = TransactionWriter(client, sleep, jitter)
+        self._outcomes = DynamoDbOutcomes(client, ledger_table, self._writer)
+
+    def post(self, instructions: Sequence[PostingInstruction]) -> Sequence[Answer]:
+        """Book each instruction at most once; see ``ports.Ledger``.
+
+        Once the tables do not answer, the rest of the batch is not tried.
+        """
+        answers: dict[int, Answer] = {}
+        away = NotNow("not tried")
+        try:
+            for index, answer in self._answers(instructions):
+                answers[index] = answer
+        except Unavailable as error:
+            away = NotNow(str(error))
+        return [answers.get(index, away) for index in range(len(instructions))]
+
+    def _answers(self, instructions: Sequence[PostingInstruction]) -> Iterator[tuple[int, Answer]]:
+        """First what needs no look, together; then, one by one, what must be looked at.
+
+        So a reversal meets its original whichever came first, and a transaction named twice is one item.
+        """
+        together: list[_Booking] = []
+        alone: list[tuple[int, PostingInstruction]] = []
+        named: set[str] = set()
+        for index, instruction in enumerate(instructions):
+            transaction = instruction.transaction
+            plan = settle(instruction, NOTHING, NOTHING, self._shards)
+            if isinstance(plan, Book) and transaction.transaction_id not in named:
+                together.append(_Booking(index, instruction, plan))
+            else:
+                alone.append((index, instruction))
+            named.add(transaction.transaction_id)
+        for group in _fitting(_connected(together)):
+            yield from self._book_together(group)
+        for index, instruction in alone:
+            yield index, self._settle(instruction)
+
+    def _book_together(self, group: Sequence[_Booking]) -> Iterator[tuple[int, Answer]]:
+        """Book a group in one transaction.  What stands against it is found, and the others go on."""
+        changes = _merged((booking.book, NOTHING) for booking in group)
+        items = [self._put(booking.book.outcome, NOTHING, booking.instruction) for booking in group]
+        cancelled = self._writer.write([*items, *self._updates(changes)])
+        if cancelled is None:
+            for booking in group:
+                yield booking.index, Settled((booking.book.outcome,))
+            return
+        decided = [booking for booking, failed in zip(group, cancelled.failed, strict=False) if failed]
+        if len(group) == 1:
+            yield group[0].index, self._settle(group[0].instruction)
+        elif decided:
+            if undecided := [booking for booking in group if booking not in decided]:
+                yield from self._book_together(undecided)
+            for booking in decided:
+                yield booking.index, self._settle(booking.instruction)
+        else:
+            # Some account lacks the money for all of them: halve until only the culprits are refused.
+            half = len(group) // 2
+            yield from self._book_together(group[:half])
+            yield from self._book_together(group[half:])
+
+    def _settle(self, instruction: PostingInstruction) -> Answer:
+        """Look at what is stored, decide, and write it if that is still what is stored; else look again."""
+        transaction = instruction.transaction
+        for _ in range(_ROUNDS):
+            own, original = self._outcomes.read(transaction.transaction_id), NOTHING
+            if transaction.original_transaction_id is not None:
+                original = self._outcomes.read(transaction.original_transaction_id)
+            match settle(instruction, own, original, self._shards):
+                case Stand(outcomes):
+                    return Settled(outcomes)
+                case Wait(reason):
+                    return NotNow(reason)
+                case Contradiction(reason):
+                    return Impossible(reason)
+                case Decide(outcomes):
+                    if self._writer.write(self._decisions(outcomes, (own, original))) is None:
+                        return Settled(outcomes)
+                case Book() as book:
+                    answer = self._book(instruction, book, own)
+                    if answer is not None:
+                        return answer
+        raise Unavailable(
+            f"what is stored of {transaction.transaction_id} changes faster than it can be read"
+        )
+
+    def _book(self, instruction: PostingInstruction, book: Book, own: Stored) -> Answer | None:
+        """Book one instruction; ``None`` when what it was decided from has changed."""
+        changes = _merged([(book, own)])
+        items = [self._put(book.outcome, own, instruction)]
+        if book.room is not None:
+            items.append({"Update": self._reversed(instruction, book.room)})
+        cancelled = self._writer.write([*items, *self._updates(changes)])
+        if cancelled is None:
+            return Settled((book.outcome,))
+        if any(cancelled.failed[: len(items)]):
+            return None
+        if all(self._covered(change) for change in changes.values()):
+            return None
+        return Settled((self._outcomes.decide(insufficient_funds(instruction)),))
+
+    def _covered(self, change: _Change) -> bool:
+        """Whether the account has the money after all; asked before it is said not to."""
+        if not change.guarded:
+            return True
+        with answering("ledger"):
+            answer = self._client.get_item(
+                TableName=self._balances_table,
+                Key={"balance_key": {"S": change.entry.balance_key}},
+                ConsistentRead=True,
+            )
+        available = answer.get("Item", {}).get("available_minor", {"N": "0"})
+        return int(available["N"]) >= change.needed_minor
+
+    def _decisions(
+        self, outcomes: Sequence[Outcome], stored: Sequence[Stored]
+    ) -> "list[TransactWriteItemTypeDef]":
+        """Outcomes that book nothing: the instruction's own first, then its original's; earmarks let go."""
+        changes: dict[str, _Change] = {}
+        for outcome, before in zip(outcomes, stored, strict=False):
+            if before.earmark is not None and outcome.state in FINAL_OUTCOMES:
+                _free(changes, outcome.transaction_id, before.earmark)
+        puts = [self._put(outcome, before) for outcome, before in zip(outcomes, stored, strict=False)]
+        return [*puts, *self._updates(changes)]
+
+    def _put(
+        self, outcome: Outcome, stored: Stored, instruction: PostingInstruction | None = None
+    ) -> "TransactWriteItemTypeDef":
+        item = to_item(outcome, stored.earmark, self._balances_table)
+        if instruction is not None:
+            item["home_region"] = {"S": instruction.transaction.home_region}
+        return {"Put": put_outcome(self._ledger_table, item, stored)}
+
+    def _updates(self, changes: dict[str, _Change]) -> "list[TransactWriteItemTypeDef]":
+        return [{"Update": change.update(self._balances_table)} for change in changes.values()]
+
+    def _reversed(self, instruction: PostingInstruction, room: tuple[int, int]) -> "UpdateTypeDef":
+        """Count a reversal on its original, if it leaves room for it."""
+        transaction = instruction.transaction
+        assert transaction.original_transaction_id is not None
+        numbers = {
+            ":amount": transaction.amount.minor, ":billing": transaction.billing.minor,
+            ":room": room[0], ":billing_room": room[1],
+        }  # fmt: skip
+        return {
+            "TableName": self._ledger_table,
+            "Key": {"transaction_id": {"S": transaction.original_transaction_id}},
+            "UpdateExpression": "ADD reversed_minor :amount, reversed_billing_minor :billing",
+            "ConditionExpression": "#state = :posted AND (attribute_not_exists(reversed_minor)"
+            " OR (reversed_minor <= :room AND reversed_billing_minor <= :billing_room))",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {
+                ":posted": {"S": "POSTED"},
+                **{name: {"N": str(number)} for name, number in numbers.items()},
+            },
+        }
+
+    def fund(self, account: Account, amount: Money, posting_id: str, decided_at: datetime) -> Outcome:
+        """Give an account its opening balance out of its head office; again, with the same id, is no change.
+
+        Raises:
+            InvariantBroken: ``posting_id`` was used for something else.
+            Unavailable: the tables did not answer.
+        """
+        book = funding(account, amount, posting_id, decided_at, self._shards)
+        changes = _merged([(book, NOTHING)])
+        if self._writer.write([self._put(book.outcome, NOTHING), *self._updates(changes)]) is None:
+            return book.outcome
+        standing = self._outcomes.find(posting_id)
+        if standing is None or standing.content_hash != book.outcome.content_hash:
+            raise InvariantBroken(f"{posting_id} is not the funding of {account.account_id} with {amount}")
+        return standing
+
+    def earmark(self, transaction_id: str, account: Account, amount: Money) -> bool:
+        """Set money of an account aside for a transaction until it is posted or voided.
+
+        Returns:
+            Whether it is set aside, now or by an earlier call; not if the transaction was decided before,
+            has an earmark of another amount, or the account lacks the money.
+        Raises:
+            Unavailable: the tables did not answer.
+        """
+        earmark = Earmark(account.account_id, amount)
+        pointer = {
+            "transaction_id": {"S": transaction_id},
+            **earmark_attributes(earmark, self._balances_table),
+        }
+        put = put_outcome(self._ledger_table, pointer, NOTHING)
+        update: UpdateTypeDef = {
+            "TableName": self._balances_table,
+            "Key": {"balance_key": {"S": balance_key(account.account_id, amount.currency)}},
+            "UpdateExpression": "ADD available_minor :less, #version :one SET #earmark = :amount",
+            "ConditionExpression": "available_minor >= :amount",
+            "ExpressionAttributeNames": {"#version": "version", "#earmark": f"earmark:{transaction_id}"},
+            "ExpressionAttributeValues": {
+                ":amount": {"N": str(amount.minor)}, ":less": {"N": str(-amount.minor)}, ":one": {"N": "1"},
+            },
+        }  # fmt: skip
+        if self._writer.write([{"Put": put}, {"Update": update}]) is None:
+            return True
+        stored = self._outcomes.read(transaction_id)
+        return stored.outcome is None and stored.earmark == earmark
+
+    def agree_overdraft(self, account: Account, limit: Money) -> None:
+        """Let an account go down to minus ``limit``; once for each account, again is no change.
+
+        Raises:
+            InvariantBroken: another limit was agreed before.
+            Unavailable: the tables did not answer.
+        """
+        key = {"balance_key": {"S": balance_key(account.account_id, limit.currency)}}
+        cancelled = self._writer.write(
+            [
+                {
+                    "Update": {
+                        "TableName": self._balances_table,
+                        "Key": key,
+                        "UpdateExpression": "ADD available_minor :limit, balance_minor :zero, #version :one "
+                        "SET overdraft_minor = :limit, account_id = :account, #currency = :currency, "
+                        "#shard = :zero",
+                        "ConditionExpression": "attribute_not_exists(overdraft_minor)",
+                        "ExpressionAttributeNames": {
+                            "#version": "version", "#currency": "currency", "#shard": "shard",
+                        },
+                        "ExpressionAttributeValues": {
+                            ":limit": {"N": str(limit.minor)}, ":zero": {"N": "0"}, ":one": {"N": "1"},
+                            ":account": {"S": account.account_id}, ":currency": {"S": limit.currency},
+                        },
+                    }
+                }
+            ]
+        )  # fmt: skip
+        if cancelled is None:
+            return
+        with answering("ledger"):
+            item = self._client.get_item(TableName=self._balances_table, Key=key, ConsistentRead=True)["Item"]
+        if int(item["overdraft_minor"]["N"]) != limit.minor:
+            raise InvariantBroken(f"another overdraft of {account.account_id} was agreed before")
+
+
+def _merged(books: Iterable[tuple[Book, Stored]]) -> dict[str, _Change]:
+    """The changes to each balance item, by key, of postings written together."""
+    changes: dict[str, _Change] = {}
+    for book, stored in books:
+        for entry in book.journal.entries:
+            change = changes.setdefault(entry.balance_key, _Change(entry))
+            change.add(entry, book.may_overdraw)
+        if stored.earmark is not None:
+            _free(changes, book.outcome.transaction_id, stored.earmark)
+    return changes
+
+
+def _free(changes: dict[str, _Change], transaction_id: str, earmark: Earmark) -> None:
+    """Let an earmark go as part of the changes."""
+    entry = Entry(earmark.account_id, Direction.DEBIT, earmark.amount)
+    changes.setdefault(entry.balance_key, _Change(entry)).free(transaction_id, earmark)
+
+
+def _connected(bookings: Iterable[_Booking]) -> list[list[_Booking]]:
+    """Groups that share no balance item with each other; in each, the order is kept."""
+    groups: list[tuple[set[str], list[_Booking]]] = []
+    for booking in bookings:
+        keys, members = booking.balance_keys, [booking]
+        apart = []
+        for group in groups:
+            if keys.isdisjoint(group[0]):
+                apart.append(group)
+            else:
+                keys, members = keys | group[0], group[1] + members
+        groups = [*apart, (keys, members)]
+    return [sorted(members, key=lambda booking: booking.index) for _, members in groups]
+
+
+def _fitting(groups: Iterable[Sequence[_Booking]]) -> Iterator[Sequence[_Booking]]:
+    """The groups, cut where one would hold more items than a transaction may."""
+    for group in groups:
+        part: list[_Booking] = []
+        keys: set[str] = set()
+        for booking in group:
+            grown = keys | booking.balance_keys
+            if part and len(part) + 1 + len(grown) > ITEMS_PER_TRANSACTION:
+                yield part
+                part, grown = [], booking.balance_keys
+            part.append(booking)
+            keys = grown
+        if part:
+            yield part

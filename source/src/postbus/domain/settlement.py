@@ -1,0 +1,302 @@
+"""What the ledger does with an instruction, given what is stored: the one decision both it and its tests ask.
+
+The answer is a plan.  Whoever carries it out writes it under the condition that nothing it was made from has
+changed, and asks again if something has.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from postbus.domain.lifecycle import OutcomeState
+from postbus.domain.money import Money
+from postbus.domain.outcome import Outcome
+from postbus.domain.posting import (
+    Account,
+    Entry,
+    Journal,
+    PostingInstruction,
+    funding_of,
+    journal_of,
+    may_overdraw,
+    reversal_of,
+)
+from postbus.domain.transaction import Kind, content_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Earmark:
+    """Money of an account set aside for one transaction until it is posted or voided."""
+
+    account_id: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is kept under a transaction's id.
+
+    Attributes:
+        reversed_minor: of the transaction amount, in minor units, how much reversals have taken back so far.
+        reversed_billing_minor: the same of the billing amount.
+    """
+
+    outcome: Outcome | None = None
+    earmark: Earmark | None = None
+    reversed_minor: int = 0
+    reversed_billing_minor: int = 0
+
+    @property
+    def state(self) -> OutcomeState | None:
+        return self.outcome.state if self.outcome else None
+
+
+NOTHING = Stored()
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Write the outcome together with its entries' balances.
+
+    Attributes:
+        may_overdraw: otherwise customers' accounts that are debited must have the money available.
+        room: for a reversal, what its original may have had reversed before, at most: (minor units of the
+            amount, minor units of the billing amount).
+    """
+
+    outcome: Outcome
+    journal: Journal
+    may_overdraw: bool
+    room: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Write these outcomes together; nothing is booked."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """It was decided before: these outcomes are announced again, nothing is written."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """It cannot be told yet."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """It cannot be true together with what is stored."""
+
+    reason: str
+
+
+Plan = Book | Decide | Stand | Wait | Contradiction
+
+
+def settle(instruction: PostingInstruction, own: Stored, original: Stored, shards: int) -> Plan:
+    """What to do about an instruction.
+
+    Args:
+        own: what is stored under its transaction id.
+        original: what is stored under the id it reverses; ``NOTHING`` for what is no reversal.
+        shards: balance items of each internal account.
+    """
+    transaction = instruction.transaction
+    same = own.outcome is None or own.outcome.content_hash == transaction.content_hash
+    match own.outcome:
+        case Outcome(state=OutcomeState.HELD | OutcomeState.VOIDED) as standing:
+            return Stand((standing, *_voided_along(standing, original)))
+        case Outcome(state=OutcomeState.POSTED) as standing if same or instruction.cause.replay is not None:
+            return Stand((standing,))
+        case Outcome(state=OutcomeState.SENDING):
+            return Wait(f"{transaction.transaction_id} was being sent to another ledger")
+        case Outcome() if not same:
+            return Contradiction(
+                f"{own.outcome.state} with content {own.outcome.content_hash}, "
+                f"asked to post {transaction.content_hash}"
+            )
+    if transaction.kind is Kind.REVERSAL:
+        return _settle_reversal(instruction, own, original, shards)
+    if mismatch := _currency_mismatch(instruction):
+        return Decide((refusal(instruction, "CURRENCY_MISMATCH", mismatch),))
+    journal = journal_of(instruction, shards)
+    return Book(posted(instruction, journal), journal, may_overdraw(transaction.kind))
+
+
+def _currency_mismatch(instruction: PostingInstruction) -> str | None:
+    transaction, account, creditor = instruction.transaction, instruction.account, instruction.counterparty
+    if transaction.billing.currency != account.currency:
+        return f"billed in {transaction.billing.currency}, the account is kept in {account.currency}"
+    if creditor and transaction.amount.currency != creditor.currency:
+        return f"sent in {transaction.amount.currency}, the creditor's account is in {creditor.currency}"
+    return None
+
+
+def _settle_reversal(instruction: PostingInstruction, own: Stored, original: Stored, shards: int) -> Plan:
+    transaction = instruction.transaction
+    original_id = transaction.original_transaction_id
+    if original_id == transaction.transaction_id:
+        return Decide((refusal(instruction, "REVERSAL_OF_REVERSAL", "it names itself as its original"),))
+    match original.outcome:
+        case Outcome(state=OutcomeState.POSTED) as posting:
+            return _reverse_posted(instruction, posting, original, shards)
+        case Outcome(state=OutcomeState.SENDING):
+            return Wait(f"{original_id} is being sent to another ledger")
+        case Outcome(state=OutcomeState.VOIDED):
+            return Decide((_nothing_to_reverse(instruction),))
+    waiting = original.outcome
+    known = waiting.data.get("transaction") if waiting else None
+    if known and known["account_token"] != transaction.account_token:
+        return Decide((refusal(instruction, "REVERSAL_MISMATCH", f"{original_id} is of another account"),))
+    if transaction.partial or (known and known["amount"] != transaction.amount.to_data()):
+        # Voiding would take back too much, booking would take back what was never booked.
+        if own.outcome is not None:
+            return Wait(f"{original_id}, to be reversed in part, is not posted yet")
+        return Decide((_held(instruction),))
+    return Decide((_nothing_to_reverse(instruction), _reversed_before_posting(instruction, waiting)))
+
+
+def _reverse_posted(instruction: PostingInstruction, posting: Outcome, original: Stored, shards: int) -> Plan:
+    transaction, data = instruction.transaction, posting.data
+    if data["kind"] == Kind.REVERSAL.value:
+        return Decide((refusal(instruction, "REVERSAL_OF_REVERSAL", "its original is a reversal itself"),))
+    amount, billing = Money.from_data(data["amount"]), Money.from_data(data["billing"])
+    entries = tuple(Entry.from_data(entry) for entry in data["entries"])
+    if instruction.account.account_id not in {entry.account_id for entry in entries if entry.shard is None}:
+        return Decide((refusal(instruction, "REVERSAL_MISMATCH", "its original is of another account"),))
+    if (amount.currency, billing.currency) != (transaction.amount.currency, transaction.billing.currency):
+        return Decide((refusal(instruction, "REVERSAL_MISMATCH", "its original is in other currencies"),))
+    room = amount.minor - transaction.amount.minor, billing.minor - transaction.billing.minor
+    if original.reversed_minor > room[0] or original.reversed_billing_minor > room[1]:
+        text = f"of {amount}, {Money(original.reversed_minor, amount.currency)} is already reversed"
+        return Decide((refusal(instruction, "REVERSAL_EXCEEDS_ORIGINAL", text),))
+    journal = reversal_of(entries, transaction, shards)
+    return Book(posted(instruction, journal), journal, may_overdraw(transaction.kind), room)
+
+
+def _voided_along(own: Outcome, original: Stored) -> tuple[Outcome, ...]:
+    """The original's outcome, if this reversal voided it: written together, the two are told together."""
+    if original.outcome and original.outcome.data.get("reversed_by") == own.transaction_id:
+        return (original.outcome,)
+    return ()
+
+
+def posted(instruction: PostingInstruction, journal: Journal) -> Outcome:
+    """The outcome of a booked instruction; it is the posting itself."""
+    transaction = instruction.transaction
+    data: dict[str, Any] = {
+        "source": transaction.source,
+        "kind": transaction.kind.value,
+        "amount": transaction.amount.to_data(),
+        "billing": transaction.billing.to_data(),
+        "posting_id": transaction.transaction_id,
+        "ledger": "dynamodb",
+        "entries": [entry.to_data() for entry in journal.entries],
+        "content_hash": transaction.content_hash,
+    }
+    if transaction.original_transaction_id is not None:
+        data["original_transaction_id"] = transaction.original_transaction_id
+    return _outcome(instruction, OutcomeState.POSTED, "TransactionPosted", data)
+
+
+def funding(account: Account, amount: Money, posting_id: str, decided_at: datetime, shards: int) -> Book:
+    """The opening balance of an account, as a posting like any other, so that the books are whole."""
+    journal = funding_of(account, amount, posting_id, shards)
+    content = content_hash({"funding": account.account_id, **amount.to_data()})
+    outcome = Outcome(
+        transaction_id=posting_id,
+        state=OutcomeState.POSTED,
+        event_type="TransactionPosted",
+        content_hash=content,
+        correlation_id=posting_id,
+        causation_id=posting_id,
+        decided_at=decided_at,
+        data={
+            "source": "funding",
+            "kind": "funding",
+            "amount": amount.to_data(),
+            "billing": amount.to_data(),
+            "posting_id": posting_id,
+            "ledger": "dynamodb",
+            "entries": [entry.to_data() for entry in journal.entries],
+            "content_hash": content,
+        },
+    )
+    return Book(outcome, journal, may_overdraw=True)
+
+
+def refusal(instruction: PostingInstruction, code: str, text: str) -> Outcome:
+    """The outcome of an instruction the ledger will never book."""
+    data = {"transaction": instruction.transaction.to_data(), "reason": {"code": code, "text": text}}
+    return _outcome(instruction, OutcomeState.VOIDED, "TransactionPostingFailed", data)
+
+
+def insufficient_funds(instruction: PostingInstruction) -> Outcome:
+    """The refusal of an instruction that may not overdraw its account."""
+    return refusal(instruction, "INSUFFICIENT_FUNDS", "the available balance is lower than the amount")
+
+
+def _nothing_to_reverse(instruction: PostingInstruction) -> Outcome:
+    data = {
+        "transaction": instruction.transaction.to_data(),
+        "reason": {"code": "ORIGINAL_VOIDED", "text": "what it reverses was never posted and never will be"},
+        "original_transaction_id": instruction.transaction.original_transaction_id,
+    }
+    return _outcome(instruction, OutcomeState.VOIDED, "TransactionVoided", data)
+
+
+def _reversed_before_posting(instruction: PostingInstruction, waiting: Outcome | None) -> Outcome:
+    """The original's outcome.  One that was never seen has no content and belongs to the reversal's story."""
+    assert instruction.transaction.original_transaction_id is not None
+    return Outcome(
+        transaction_id=instruction.transaction.original_transaction_id,
+        state=OutcomeState.VOIDED,
+        event_type="TransactionVoided",
+        content_hash=waiting.content_hash if waiting else "",
+        correlation_id=waiting.correlation_id if waiting else instruction.cause.correlation_id,
+        causation_id=instruction.cause.event_id,
+        decided_at=instruction.decided_at,
+        data={
+            "reason": {"code": "REVERSED_BEFORE_POSTING", "text": "a reversal came before it was posted"},
+            "reversed_by": instruction.transaction.transaction_id,
+        },
+    )
+
+
+def _held(instruction: PostingInstruction) -> Outcome:
+    cause = instruction.cause
+    data = {
+        "transaction": instruction.transaction.to_data(),
+        "findings": [
+            {
+                "id": "partial-reversal-of-unposted",
+                "code": "PARTIAL_REVERSAL_OF_UNPOSTED",
+                "severity": "hold",
+                "text": "it takes back part of a transaction that is not posted; release it once that is",
+            }
+        ],
+        "ruleset": cause.data.get("decision", {}).get("ruleset", "none"),
+        "releasable": True,
+    }
+    context: Mapping[str, Any] = {name: value for name, value in cause.data.items() if name != "decision"}
+    return _outcome(instruction, OutcomeState.HELD, "TransactionHeld", data, context)
+
+
+def _outcome(
+    instruction: PostingInstruction,
+    state: OutcomeState,
+    event_type: str,
+    data: Mapping[str, Any],
+    context: Mapping[str, Any] | None = None,
+) -> Outcome:
+    content, when = instruction.transaction.content_hash, instruction.decided_at
+    return Outcome.of(instruction.cause, state, event_type, content, when, data, context)

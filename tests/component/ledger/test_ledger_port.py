@@ -1,0 +1,440 @@
+"""What the ledger promises, of the one in memory and of the one on DynamoDB alike."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from postbus.domain.lifecycle import OutcomeState
+from postbus.domain.money import Money
+from postbus.domain.transaction import Kind
+from postbus.ports import Impossible, NotNow, Settled
+from tests.component.ledger.worlds import (
+    World,
+    available,
+    balance,
+    fund,
+    hold,
+    outcomes,
+    post,
+    refuse,
+    release,
+    trial,
+)
+from tests.contract.conformance import assert_conforms
+from tests.fakes.approvals import ALICE, BOB, CAROL, account, instruction
+
+USD = Money(1100, "USD")
+
+
+def test_a_purchase_debits_the_customer_and_credits_suspense(world: World) -> None:
+    outcome = post(world, "A1", amount=1000)
+    assert (outcome.state, outcome.event_type) == (OutcomeState.POSTED, "TransactionPosted")
+    assert (balance(world, "NL-CUR-0001"), balance(world, "SUSPENSE-EUR")) == (-1000, 1000)
+    assert_conforms(outcome.announcement())
+
+
+def test_a_withdrawal_is_settled_with_head_office(world: World) -> None:
+    post(world, "A1", Kind.ATM_WITHDRAWAL, 500)
+    assert (balance(world, "NL-CUR-0001"), balance(world, "HEAD-OFFICE-EUR")) == (-500, 500)
+
+
+def test_a_refund_credits_the_customer(world: World) -> None:
+    post(world, "A1", Kind.REFUND, 500)
+    assert (balance(world, "NL-CUR-0001"), balance(world, "SUSPENSE-EUR")) == (500, -500)
+
+
+def test_a_transfer_moves_money_between_two_customers(world: World) -> None:
+    fund(world, ALICE, 1000)
+    post(world, "A1", Kind.TRANSFER, 300, to=BOB)
+    assert (balance(world, "NL-CUR-0001"), balance(world, "DE-SAV-0002")) == (700, 300)
+
+
+def test_a_foreign_purchase_goes_through_the_position_in_both_currencies(world: World) -> None:
+    outcome = post(world, "A1", amount=USD, billing=Money(1000, "EUR"))
+    assert balance(world, "NL-CUR-0001", "EUR") == -1000
+    assert balance(world, "POSITION-EUR", "EUR") == 1000
+    assert balance(world, "POSITION-EUR", "USD") == -1100
+    assert balance(world, "SUSPENSE-EUR", "USD") == 1100
+    assert trial(world) == {"EUR": 0, "USD": 0}
+    assert_conforms(outcome.announcement())
+
+
+def test_a_transfer_between_currencies_gives_the_creditor_the_amount_and_takes_the_billing(
+    world: World,
+) -> None:
+    fund(world, ALICE, 1000)
+    post(world, "A1", Kind.TRANSFER, USD, billing=Money(1000, "EUR"), to=CAROL)
+    assert (balance(world, "NL-CUR-0001", "EUR"), balance(world, "US-CUR-0003", "USD")) == (0, 1100)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [{"of": CAROL}, {"kind": Kind.TRANSFER, "to": CAROL}],
+    ids=["debtor", "creditor"],
+)
+def test_an_account_is_never_posted_to_in_another_currency_than_its_own(
+    world: World, details: dict[str, Any]
+) -> None:
+    outcome = post(world, "A1", **details)
+    assert (outcome.state, outcome.data["reason"]["code"]) == (OutcomeState.VOIDED, "CURRENCY_MISMATCH")
+    assert world.rows() == {}
+    assert_conforms(outcome.announcement())
+
+
+def test_asking_again_answers_the_stored_outcome_and_books_nothing(world: World) -> None:
+    first = post(world, "A1")
+    assert [post(world, "A1").announcement() for _ in range(3)] == [first.announcement()] * 3
+    assert balance(world, "NL-CUR-0001") == -1000
+
+
+def test_a_transaction_named_twice_in_a_batch_is_booked_once(world: World) -> None:
+    answers = world.ledger.post([instruction("A1"), instruction("A2"), instruction("A1")])
+    assert answers[0] == answers[2]
+    assert balance(world, "NL-CUR-0001") == -2000
+
+
+def test_answers_come_in_the_order_of_the_instructions(world: World) -> None:
+    post(world, "A2")
+    auths = ["A1", "A2", "A3", "A4"]
+    answers = world.ledger.post([instruction(auth) for auth in auths])
+    assert [a.outcomes[0].transaction_id for a in answers if isinstance(a, Settled)] == [
+        f"visa-{auth}" for auth in auths
+    ]
+    assert balance(world, "NL-CUR-0001") == -4000
+
+
+def test_other_content_under_a_posted_id_is_impossible(world: World) -> None:
+    post(world, "A1")
+    assert isinstance(world.ledger.post([instruction("A1", content="other")])[0], Impossible)
+
+
+def test_a_replay_with_other_content_meets_the_outcome_that_stands(world: World) -> None:
+    first = post(world, "A1")
+    assert post(world, "A1", content="other", replay="july") == first
+
+
+def test_what_is_held_is_not_posted(world: World) -> None:
+    held = hold(world, "A1")
+    assert post(world, "A1") == held
+    assert world.rows() == {}
+
+
+def test_what_is_voided_is_not_posted_whatever_its_content(world: World) -> None:
+    refused = refuse(world, "A1")
+    assert post(world, "A1", content="other") == refused
+    assert world.rows() == {}
+
+
+def test_what_is_released_is_posted_and_needs_no_more_attention(world: World) -> None:
+    hold(world, "A1")
+    release(world, "A1")
+    assert post(world, "A1").state is OutcomeState.POSTED
+    assert list(world.outcomes.in_state(OutcomeState.RELEASED)) == []
+    found = world.outcomes.find("visa-A1")
+    assert found is not None
+    assert found.context is None
+    assert balance(world, "NL-CUR-0001") == -1000
+
+
+def test_what_was_released_is_not_posted_with_other_content(world: World) -> None:
+    hold(world, "A1")
+    release(world, "A1")
+    assert isinstance(world.ledger.post([instruction("A1", content="other")])[0], Impossible)
+
+
+def test_what_another_ledger_was_sent_waits(world: World) -> None:
+    sent = instruction("A1")
+    world.outcomes.decide(_sending("A1"))
+    assert isinstance(world.ledger.post([sent])[0], NotNow)
+    assert isinstance(world.ledger.post([instruction("R1", Kind.REVERSAL, reverses="A1")])[0], NotNow)
+
+
+def _sending(auth: str) -> Any:
+    from postbus.domain.outcome import Outcome
+
+    sent = instruction(auth)
+    return Outcome.of(sent.cause, OutcomeState.SENDING, "TransactionPostingApproved",
+                      sent.transaction.content_hash, sent.decided_at, dict(sent.cause.data))  # fmt: skip
+
+
+# -- money that must be there ------------------------------------------------------------------------------
+
+
+def test_a_card_payment_is_booked_though_the_money_is_not_there(world: World) -> None:
+    post(world, "A1", amount=1000)
+    assert available(world, ALICE) == -1000
+
+
+def test_a_transfer_without_the_money_is_refused_and_stays_refused(world: World) -> None:
+    fund(world, ALICE, 299)
+    refused = post(world, "A1", Kind.TRANSFER, 300, to=BOB)
+    assert refused.event_type == "TransactionPostingFailed"
+    assert refused.data["reason"]["code"] == "INSUFFICIENT_FUNDS"
+    assert_conforms(refused.announcement())
+    post(world, "A2", Kind.REFUND, 1000)
+    assert post(world, "A1", Kind.TRANSFER, 300, to=BOB) == refused
+    assert balance(world, "NL-CUR-0001") == 1299
+
+
+def test_only_the_transfer_that_the_account_cannot_bear_is_refused(world: World) -> None:
+    fund(world, ALICE, 1000)
+    answers = world.ledger.post(
+        [instruction(f"A{n}", Kind.TRANSFER, amount, to=BOB) for n, amount in enumerate([400, 700, 600, 1])]
+    )
+    events = [answer.outcomes[0].event_type for answer in answers if isinstance(answer, Settled)]
+    posted, failed = "TransactionPosted", "TransactionPostingFailed"
+    assert events == [posted, failed, posted, failed]
+    assert (balance(world, "NL-CUR-0001"), balance(world, "DE-SAV-0002")) == (0, 1000)
+
+
+def test_two_accounts_without_money_cannot_pay_each_other(world: World) -> None:
+    answers = world.ledger.post(
+        [
+            instruction("A1", Kind.TRANSFER, 100, to=BOB),
+            instruction("A2", Kind.TRANSFER, 100, of=BOB, to=ALICE),
+        ]
+    )
+    assert all(
+        isinstance(answer, Settled) and answer.outcomes[0].state is OutcomeState.VOIDED for answer in answers
+    )
+
+
+def test_an_agreed_overdraft_is_available(world: World) -> None:
+    fund(world, ALICE, 100)
+    world.ledger.agree_overdraft(ALICE, Money(200, "EUR"))
+    assert post(world, "A1", Kind.TRANSFER, 300, to=BOB).state is OutcomeState.POSTED
+    assert post(world, "A2", Kind.TRANSFER, 1, to=BOB).state is OutcomeState.VOIDED
+    assert balance(world, "NL-CUR-0001") == -200
+
+
+def test_funding_is_a_posting_and_happens_once(world: World) -> None:
+    fund(world, ALICE, 500)
+    fund(world, ALICE, 500)
+    assert (balance(world, "NL-CUR-0001"), trial(world)) == (500, {"EUR": 0})
+
+
+# -- earmarks ----------------------------------------------------------------------------------------------
+
+
+def test_an_earmark_takes_from_what_is_available_and_not_from_the_balance(world: World) -> None:
+    fund(world, ALICE, 1000)
+    assert world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    assert (balance(world, "NL-CUR-0001"), available(world, ALICE)) == (1000, 400)
+    assert world.outcomes.find("visa-A1") is None
+
+
+def test_an_earmark_again_is_the_same_earmark(world: World) -> None:
+    fund(world, ALICE, 1000)
+    assert [world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR")) for _ in range(2)] == [True, True]
+    assert not world.ledger.earmark("visa-A1", ALICE, Money(700, "EUR"))
+    assert available(world, ALICE) == 400
+
+
+def test_an_earmark_beyond_what_is_available_is_refused(world: World) -> None:
+    fund(world, ALICE, 1000)
+    assert world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    assert not world.ledger.earmark("visa-A2", ALICE, Money(401, "EUR"))
+    assert not world.ledger.earmark("visa-A3", BOB, Money(1, "EUR"))
+
+
+def test_an_earmark_keeps_its_money_from_others(world: World) -> None:
+    fund(world, ALICE, 1000)
+    world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    assert post(world, "A2", Kind.TRANSFER, 500, to=BOB).state is OutcomeState.VOIDED
+
+
+def test_a_posting_uses_its_earmark_up_once(world: World) -> None:
+    fund(world, ALICE, 1000)
+    world.ledger.earmark("visa-A1", ALICE, Money(1000, "EUR"))
+    for _ in range(2):
+        assert post(world, "A1", Kind.TRANSFER, 900, to=BOB).state is OutcomeState.POSTED
+    assert (balance(world, "NL-CUR-0001"), available(world, ALICE)) == (100, 100)
+
+
+def test_an_earmark_too_small_for_its_transfer_is_let_go_when_that_is_refused(world: World) -> None:
+    fund(world, ALICE, 1000)
+    world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    assert post(world, "A1", Kind.TRANSFER, 1001, to=BOB).state is OutcomeState.VOIDED
+    assert available(world, ALICE) == 1000
+
+
+def test_voiding_lets_the_earmark_go_also_out_of_a_hold(world: World) -> None:
+    fund(world, ALICE, 1000)
+    world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    hold(world, "A1")
+    assert available(world, ALICE) == 400
+    refuse(world, "A1")
+    refuse(world, "A1")
+    assert available(world, ALICE) == 1000
+
+
+def test_an_earmark_lives_through_hold_and_release_until_it_is_posted(world: World) -> None:
+    fund(world, ALICE, 1000)
+    world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    hold(world, "A1", amount=600)
+    release(world, "A1", amount=600)
+    assert post(world, "A1", amount=600).state is OutcomeState.POSTED
+    assert available(world, ALICE) == balance(world, "NL-CUR-0001") == 400
+
+
+def test_nothing_is_earmarked_for_what_was_decided_before(world: World) -> None:
+    fund(world, ALICE, 1000)
+    hold(world, "A1")
+    post(world, "A2", amount=1)
+    assert not world.ledger.earmark("visa-A1", ALICE, Money(1, "EUR"))
+    assert not world.ledger.earmark("visa-A2", ALICE, Money(1, "EUR"))
+    assert available(world, ALICE) == 999
+
+
+# -- reversals ---------------------------------------------------------------------------------------------
+
+
+def test_a_reversal_undoes_its_original(world: World) -> None:
+    post(world, "A1")
+    reversal = post(world, "R1", Kind.REVERSAL, reverses="A1")
+    assert reversal.state is OutcomeState.POSTED
+    assert reversal.data["original_transaction_id"] == "visa-A1"
+    assert set(dict(world.rows()).values()) <= {(0, 0), (1000, 1000), (-1000, -1000)}
+    assert (balance(world, "NL-CUR-0001"), balance(world, "SUSPENSE-EUR")) == (0, 0)
+    assert_conforms(reversal.announcement())
+
+
+def test_a_partial_reversal_takes_back_exactly_its_own_amounts(world: World) -> None:
+    post(world, "A1", amount=USD, billing=Money(1000, "EUR"))
+    post(
+        world, "R1", Kind.REVERSAL, Money(333, "USD"), billing=Money(301, "EUR"), reverses="A1", partial=True
+    )
+    assert balance(world, "NL-CUR-0001", "EUR") == -699
+    assert balance(world, "SUSPENSE-EUR", "USD") == 767
+    assert trial(world) == {"EUR": 0, "USD": 0}
+
+
+def test_reversals_together_never_exceed_their_original(world: World) -> None:
+    post(world, "A1", amount=1000)
+    for auth, amount in (("R1", 600), ("R2", 400)):
+        post(world, auth, Kind.REVERSAL, amount, reverses="A1", partial=True)
+    excess = post(world, "R3", Kind.REVERSAL, 1, reverses="A1", partial=True)
+    assert excess.data["reason"]["code"] == "REVERSAL_EXCEEDS_ORIGINAL"
+    assert balance(world, "NL-CUR-0001") == 0
+    assert_conforms(excess.announcement())
+
+
+def test_a_reversal_greater_than_its_original_is_refused(world: World) -> None:
+    post(world, "A1", amount=1000)
+    excess = post(world, "R1", Kind.REVERSAL, 1001, reverses="A1")
+    assert excess.data["reason"]["code"] == "REVERSAL_EXCEEDS_ORIGINAL"
+    assert balance(world, "NL-CUR-0001") == -1000
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["A1", "R1"])))
+def test_a_reversal_and_its_original_in_one_batch_meet_in_either_order(
+    world: World, order: tuple[str, str]
+) -> None:
+    both = {"A1": instruction("A1"), "R1": instruction("R1", Kind.REVERSAL, reverses="A1")}
+    answers = world.ledger.post([both[auth] for auth in order])
+    assert all(isinstance(a, Settled) and a.outcomes[0].state is OutcomeState.POSTED for a in answers)
+    assert balance(world, "NL-CUR-0001") == 0
+
+
+def test_a_reversal_before_its_original_voids_it_and_tells_of_both(world: World) -> None:
+    for _ in range(2):  # redelivered after a crash before the announcement: both are told again
+        own, original = outcomes(world, "R1", Kind.REVERSAL, reverses="A1")
+        assert (own.state, own.data["reason"]["code"]) == (OutcomeState.VOIDED, "ORIGINAL_VOIDED")
+        assert original.transaction_id == "visa-A1"
+        assert original.data["reason"]["code"] == "REVERSED_BEFORE_POSTING"
+        assert original.data["reversed_by"] == "visa-R1"
+        assert_conforms(own.announcement())
+        assert_conforms(original.announcement())
+    assert post(world, "A1") == original
+    assert world.rows() == {}
+
+
+@pytest.mark.parametrize("released", [False, True], ids=["held", "released"])
+def test_a_reversal_of_what_is_held_or_released_voids_it(world: World, released: bool) -> None:
+    held = hold(world, "A1")
+    if released:
+        release(world, "A1")
+    _, original = outcomes(world, "R1", Kind.REVERSAL, reverses="A1")
+    assert (original.state, original.correlation_id) == (OutcomeState.VOIDED, held.correlation_id)
+    assert post(world, "A1") == original
+    assert list(world.outcomes.in_state(OutcomeState.HELD)) == []
+
+
+def test_a_reversal_of_what_is_voided_is_voided_itself(world: World) -> None:
+    refuse(world, "A1")
+    (own,) = outcomes(world, "R1", Kind.REVERSAL, reverses="A1")
+    assert own.data["reason"]["code"] == "ORIGINAL_VOIDED"
+
+
+@pytest.mark.parametrize("before", [lambda _: None, lambda world: hold(world, "A1")], ids=["absent", "held"])
+def test_a_partial_reversal_of_what_is_not_posted_is_held(
+    world: World, before: Callable[[World], object]
+) -> None:
+    before(world)
+    partial = {"kind": Kind.REVERSAL, "amount": 300, "reverses": "A1", "partial": True}
+    held = post(world, "R1", **partial)
+    assert (held.state, held.data["releasable"]) == (OutcomeState.HELD, True)
+    assert held.data["findings"][0]["code"] == "PARTIAL_REVERSAL_OF_UNPOSTED"
+    assert_conforms(held.announcement())
+    release(world, "R1", **partial)
+    assert isinstance(world.ledger.post([instruction("R1", **partial)])[0], NotNow)
+
+
+def test_a_partial_reversal_released_after_its_original_was_posted_is_booked(world: World) -> None:
+    partial = {"kind": Kind.REVERSAL, "amount": 300, "reverses": "A1", "partial": True}
+    post(world, "R1", **partial)
+    post(world, "A1", amount=1000)
+    release(world, "R1", **partial)
+    assert post(world, "R1", **partial).state is OutcomeState.POSTED
+    assert balance(world, "NL-CUR-0001") == -700
+
+
+def test_a_full_reversal_of_another_amount_than_is_held_does_not_void_it(world: World) -> None:
+    hold(world, "A1", amount=1000)
+    assert post(world, "R1", Kind.REVERSAL, 300, reverses="A1").state is OutcomeState.HELD
+    found = world.outcomes.find("visa-A1")
+    assert found is not None
+    assert found.state is OutcomeState.HELD
+
+
+def test_a_reversal_of_a_reversal_is_refused(world: World) -> None:
+    post(world, "A1")
+    post(world, "R1", Kind.REVERSAL, reverses="A1")
+    for auth, original in (("R2", "R1"), ("R3", "R3")):
+        refused = post(world, auth, Kind.REVERSAL, reverses=original)
+        assert refused.data["reason"]["code"] == "REVERSAL_OF_REVERSAL"
+        assert_conforms(refused.announcement())
+
+
+def test_a_reversal_of_another_accounts_posting_is_refused(world: World) -> None:
+    post(world, "A1")
+    hold(world, "A2")
+    for auth, original in (("R1", "A1"), ("R2", "A2")):
+        refused = post(world, auth, Kind.REVERSAL, reverses=original, of=BOB)
+        assert refused.data["reason"]["code"] == "REVERSAL_MISMATCH"
+        assert_conforms(refused.announcement())
+    assert balance(world, "NL-CUR-0001") == -1000
+
+
+def test_a_reversal_in_other_currencies_is_refused(world: World) -> None:
+    post(world, "A1", amount=USD, billing=Money(1000, "EUR"))
+    refused = post(world, "R1", Kind.REVERSAL, 1000, reverses="A1")
+    assert refused.data["reason"]["code"] == "REVERSAL_MISMATCH"
+
+
+def test_a_reversal_lets_the_earmark_of_what_it_voids_go(world: World) -> None:
+    fund(world, ALICE, 1000)
+    world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    outcomes(world, "R1", Kind.REVERSAL, reverses="A1")
+    assert available(world, ALICE) == 1000
+
+
+def test_a_posting_is_the_sum_of_what_was_authorised_in_a_great_batch(world: World) -> None:
+    customers = [account(f"NL-CUR-1{n:03d}") for n in range(7)]
+    batch = [instruction(f"A{n}", amount=n + 1, of=customers[n % 7]) for n in range(150)]
+    answers = world.ledger.post(batch)
+    assert all(isinstance(answer, Settled) for answer in answers)
+    assert balance(world, "SUSPENSE-EUR") == sum(range(1, 151))
+    assert trial(world) == {"EUR": 0}
