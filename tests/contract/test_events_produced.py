@@ -1,0 +1,199 @@
+"""A varied day through every step in memory: whatever a step says is as the catalogue says."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from docs.generate import reached
+from postbus.adapters.record_schemas import record_schema
+from postbus.adapters.rules_folder import packaged
+from postbus.adapters.zen_rules import ZenRuleEngine
+from postbus.domain import card_numbers, sample
+from postbus.domain.duplicates import Claim
+from postbus.domain.event import Event
+from postbus.domain.inbound import RecordSchema, source_named
+from postbus.domain.lifecycle import FACTS, State, state_of
+from postbus.domain.money import Money
+from postbus.domain.posting import PostingInstruction
+from postbus.domain.steps import Emit
+from postbus.functions.check_conversion import handler as check_conversion
+from postbus.functions.deduplicate import handler as deduplicate
+from postbus.functions.enrich import handler as enrich
+from postbus.functions.evaluate_rules import handler as evaluate_rules
+from postbus.functions.generate_visa.handler import record_of
+from postbus.ports import Settled
+from tests.contract.conformance import assert_message_conforms
+from tests.fakes.ledger import Books, InMemoryLedger, InMemoryOutcomes
+
+MORNING = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
+REGION = "eu-west-1"
+
+
+class Lists:
+    """Reference data, and nothing else, by key."""
+
+    def __init__(self, items: Sequence[Mapping[str, Any]], key: str) -> None:
+        self._items = {str(item[key]): item for item in items}
+
+    def find(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        return {key: self._items[key] for key in keys if key in self._items}
+
+
+class Claims:
+    """Whoever comes first has it, for ever."""
+
+    def __init__(self) -> None:
+        self._standing: dict[str, Claim] = {}
+
+    def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
+        return [self._standing.setdefault(claim.key, claim) for claim in wanted]
+
+
+class Velocity:
+    def count(self, token: str, transaction_id: str, at: datetime) -> int:
+        return 1
+
+
+@dataclass
+class Parked:
+    bodies: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def park(self, body: Mapping[str, Any], reason: str) -> None:
+        self.bodies.append(body)
+
+
+class Path:
+    """The steps, joined by the deployed routes instead of a bus; every message is checked on its way."""
+
+    def __init__(self) -> None:
+        books = Books()
+        outcomes = InMemoryOutcomes(books)
+        rates = Lists(sample.rates(), "pair")
+        self._ledger = InMemoryLedger(books)
+        for account in sample.NAMED_ACCOUNTS:
+            key = f"{account['account_id']}#{account['currency']}#000"
+            books.balances[key] = books.available[key] = sample.OPENING_BALANCE.minor
+        self.parked, self.messages = Parked(), list[dict[str, Any]]()
+        self._claims = Claims()
+        self._enrich = enrich.build(
+            Lists(sample.accounts(), "token"),
+            Lists(sample.merchants(), "merchant_id"),
+            Velocity(),
+            outcomes,
+            lambda: MORNING,
+        )
+        self._check = check_conversion.build(rates)
+        self._judge = evaluate_rules.build(ZenRuleEngine(packaged), outcomes, "bus", lambda: MORNING)
+
+    def enter(self, source: str, records: Sequence[Mapping[str, Any]]) -> None:
+        known = source_named(source)
+        step = deduplicate.build(
+            known,
+            RecordSchema(record_schema(source)),
+            self._claims,
+            self.parked,
+            lambda: MORNING,
+            timedelta(days=1),
+        )
+        for record in records:
+            image = {name: {"S": value} for name, value in record.items()}
+            keys = {known.key: image[known.key]}
+            change = {"eventName": "INSERT", "dynamodb": {"Keys": keys, "NewImage": image}}
+            for detail in step([change]):
+                self.publish(Event.from_detail("TransactionAuthorized", detail))
+
+    def publish(self, event: Event) -> None:
+        message = {"source": FACTS[event.type].source, "detail-type": event.type, "detail": event.to_detail()}
+        assert_message_conforms(message)
+        assert list(card_numbers.places(message)) == []
+        self.messages.append(message)
+        for route in reached(message):
+            for answer in self.take(route, message):
+                self.publish(answer)
+
+    def take(self, route: str, message: dict[str, Any]) -> Sequence[Event]:
+        event = Event.from_bus(message)
+        match route:
+            case "enrich":
+                [result] = self._enrich([event])
+                assert isinstance(result, Emit)
+                return result.events
+            case "business-rules":
+                converted = event.data["facts"]["converted"]
+                check = self._check(message) if converted else None
+                entries = self._judge({"message": message, "conversion": check})["entries"]
+                return [Event.from_bus(from_entry(entry)) for entry in entries]
+            case "posting":
+                [answer] = self._ledger.post([PostingInstruction.from_event(event, MORNING)])
+                assert isinstance(answer, Settled)
+                return [outcome.announcement(event.replay) for outcome in answer.outcomes]
+            case _:
+                return []
+
+
+def from_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "source": entry["Source"],
+        "detail-type": entry["DetailType"],
+        "detail": json.loads(entry["Detail"]),
+    }
+
+
+@pytest.fixture(scope="module")
+def day() -> tuple[Path, list[sample.CardPayment]]:
+    options = {"count": 250, "seed": 11, "reversal_rate": 0.05}
+    mix = sample.Mix.from_options(options, MORNING)
+    made = sample.payments(mix, random.Random(mix.seed))
+    path = Path()
+    path.enter("visa", [record_of(payment, REGION) for payment in made])
+    path.enter("credit_transfers", sample.transfers(20, 11, MORNING, REGION))
+    return path, made
+
+
+def test_the_day_was_varied_enough_to_mean_something(day: tuple[Path, Any]) -> None:
+    told = {message["detail-type"] for message in day[0].messages}
+    assert told >= FACTS.keys() - {"TransactionReleased", "TransactionVoided", "TransactionPostingFailed"}
+
+
+def test_the_day_ends_as_its_maker_foresaw(day: tuple[Path, list[sample.CardPayment]]) -> None:
+    path, made = day
+    types: dict[str, set[str]] = {}
+    for message in path.messages:
+        transaction_id = message["detail"]["metadata"]["transaction_id"]
+        types.setdefault(transaction_id, set()).add(message["detail-type"])
+    ends = [state_of(told) for name, told in types.items() if name.startswith("visa-")]
+    foreseen = sample.expectation(made)
+    assert ends.count(State.POSTED) == foreseen["posted"] + len(foreseen["reversals"])
+    assert ends.count(State.HELD) == foreseen["held"]
+    assert ends.count(State.REJECTED) == foreseen["rejected"]
+    assert len(path.parked.bodies) == foreseen["quarantined"]
+
+
+def test_what_is_posted_is_what_was_authorised(day: tuple[Path, Any]) -> None:
+    authorised = {
+        message["detail"]["metadata"]["transaction_id"]: message["detail"]["data"]["transaction"]
+        for message in day[0].messages
+        if message["detail-type"] == "TransactionAuthorized"
+    }
+    accounts = {account["token"]: account["account_id"] for account in sample.accounts()}
+    posted = [
+        message["detail"] for message in day[0].messages if message["detail-type"] == "TransactionPosted"
+    ]
+    assert len(posted) > 100
+    for detail in posted:
+        transaction, data = authorised[detail["metadata"]["transaction_id"]], detail["data"]
+        assert {name: data[name] for name in ("kind", "amount", "billing", "content_hash")} == {
+            name: transaction[name] for name in ("kind", "amount", "billing", "content_hash")
+        }
+        own = [
+            entry for entry in data["entries"] if entry["account"] == accounts[transaction["account_token"]]
+        ]
+        [booked] = [
+            Money.from_data({"amount": entry["amount"], "currency": entry["currency"]}) for entry in own
+        ]
+        assert booked == Money.from_data(transaction["billing"])
