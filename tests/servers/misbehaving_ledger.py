@@ -46,6 +46,7 @@ class Way(StrEnum):
     ANOTHER_AMOUNT = "another_amount"
     ANOTHER_KEY = "another_key"
     UNBALANCED = "unbalanced"
+    ANOTHER_ACCOUNT = "another_account"
     # Nothing is booked.
     DROP_BEFORE_READING = "drop_before_reading"
     ERROR_BEFORE_BOOKING = "error_before_booking"
@@ -68,6 +69,7 @@ PASSING = frozenset(Way) - {
     Way.ANOTHER_AMOUNT,
     Way.ANOTHER_KEY,
     Way.UNBALANCED,
+    Way.ANOTHER_ACCOUNT,
     Way.CONFLICT,
     Way.REFUSED,
     Way.NOT_UNDERSTOOD,
@@ -353,7 +355,7 @@ def _handler_of(ledger: MisbehavingLedger) -> type[BaseHTTPRequestHandler]:
                 case Way.REFUSED:
                     self._answer(422, problem(422, "INSUFFICIENT_FUNDS", "Not enough money"))
                 case Way.REFUSED_BY_PROXY:
-                    self._write(422, b"<html>unprocessable</html>", {"Content-Type": "text/html"})
+                    self._write(422, json.dumps({"code": "BLOCKED_BY_FIREWALL"}).encode(), {})
                 case Way.NOT_UNDERSTOOD:
                     self._answer(400, problem(400, "NOT_UNDERSTOOD", "Not a posting request"))
 
@@ -394,6 +396,10 @@ def _handler_of(ledger: MisbehavingLedger) -> type[BaseHTTPRequestHandler]:
                     self._answer(status, {**document, "idempotency_key": "somebody-else"})
                 case Way.UNBALANCED:
                     self._answer(status, {**document, "entries": document.get("entries", [])[:1]})
+                case Way.ANOTHER_ACCOUNT:
+                    theirs = {"account": "somebody-else"}
+                    entries = [{**entry, **theirs} for entry in document.get("entries", [])]
+                    self._answer(status, {**document, "entries": entries})
                 case _:
                     self._answer(status, document)
 

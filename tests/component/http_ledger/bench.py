@@ -1,58 +1,46 @@
 """An http ledger on a real posting system, with outcomes in memory."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from postbus.adapters.http_exchange import Deadlines, Exchange
 from postbus.adapters.http_ledger import HttpLedger
 from postbus.adapters.posting_system import PostingSystem
-from postbus.domain.event import Event
 from postbus.domain.lifecycle import OutcomeState
-from postbus.domain.money import Money
 from postbus.domain.outcome import Outcome
-from postbus.domain.posting import Account, PostingInstruction
-from postbus.domain.transaction import Kind, Transaction
+from postbus.domain.posting import PostingInstruction
+from postbus.domain.transaction import Kind
 from postbus.ports import Answer
+from tests.fakes.approvals import NOON, instruction
+from tests.fakes.ledger import Books, InMemoryOutcomes
 from tests.servers.misbehaving_ledger import MisbehavingLedger
 
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-CONTENT = "0123456789abcdef0123456789abcdef"
 # Long enough for a loaded machine, short enough for a suite of time-outs.
 DEADLINES = Deadlines(connect=1.0, total=0.4)
 
 
-@dataclass
-class Outcomes:
-    """The outcome items, by the lifecycle's own rules."""
+class Outcomes(InMemoryOutcomes):
+    """The outcome items, with a history, and a function that can be killed at the worst moment."""
 
-    items: dict[str, Outcome] = field(default_factory=dict)
-    crash_before: OutcomeState | None = None
-    history: list[tuple[str, OutcomeState]] = field(default_factory=list)
-
-    def find(self, transaction_id: str) -> Outcome | None:
-        return self.items.get(transaction_id)
+    def __init__(self) -> None:
+        super().__init__(Books())
+        self.history: list[tuple[str, OutcomeState]] = []
+        self.crash_before: OutcomeState | None = None
 
     def decide(self, wanted: Outcome) -> Outcome:
         if wanted.state is self.crash_before:
             self.crash_before = None
             raise ConnectionAbortedError("the function was killed here")
-        stored = self.items.get(wanted.transaction_id)
-        if (stored.state if stored else None) not in wanted.may_replace:
-            assert stored is not None
-            return stored
-        self.items[wanted.transaction_id] = wanted
-        self.history.append((wanted.transaction_id, wanted.state))
-        return wanted
+        standing = super().decide(wanted)
+        if standing is wanted:
+            self.history.append((wanted.transaction_id, wanted.state))
+        return standing
 
-    def in_state(self, state: OutcomeState) -> Iterator[Outcome]:
-        return iter([outcome for outcome in self.items.values() if outcome.state is state])
-
-    def unannounced(self) -> Iterator[Outcome]:
-        return iter(())
-
-    def announced(self, outcome: Outcome) -> None:
-        pass
+    def state_of(self, transaction_id: str) -> OutcomeState | None:
+        outcome = self.find(transaction_id)
+        return outcome.state if outcome else None
 
 
 @dataclass
@@ -77,49 +65,16 @@ class Clock:
         return self.now
 
 
-def account(identifier: str = "acc-1", currency: str = "EUR") -> Account:
-    return Account(
-        account_id=identifier,
-        status="open",
-        currency=currency,
-        type="current",
-        suspense_account="suspense",
-        head_office_account="head-office",
-        position_account="position",
-    )
+def reversal(
+    of: str, amount: int = 1230, partial: bool = False, auth: str = "", **details: Any
+) -> PostingInstruction:
+    """The instruction to take back ``visa-<of>``, or a part of it, under the id ``visa-<auth>``."""
+    return instruction(auth or f"back-{of}", Kind.REVERSAL, amount, reverses=of, partial=partial, **details)
 
 
-def approval(transaction_id: str = "visa-1", **facts: object) -> PostingInstruction:
-    """An approved purchase of 12.30 EUR, or whatever the facts make of it."""
-    values: dict[str, object] = {
-        "source": "visa",
-        "kind": Kind.PURCHASE,
-        "amount": Money(1230, "EUR"),
-        "billing": Money(1230, "EUR"),
-        "account_token": "tok-1",
-        "content_hash": CONTENT,
-        "transmitted_at": "2026-01-31T11:59:00.000Z",
-        "home_region": "eu-central-1",
-        **facts,
-    }
-    transaction = Transaction(transaction_id=transaction_id, **values)  # type: ignore[arg-type]
-    data = {"transaction": transaction.to_data(), "account": account().to_data()}
-    if transaction.kind is Kind.TRANSFER:
-        data["counterparty"] = account("acc-2").to_data()
-    first = Event.first("TransactionAuthorized", transaction_id, f"record:{CONTENT}", NOON, {})
-    return PostingInstruction.from_event(first.then("TransactionPostingApproved", NOON, data), NOON)
-
-
-def reversal(of: str, minor: int = 1230, partial: bool = False, name: str = "") -> PostingInstruction:
-    amount = Money(minor, "EUR")
-    return approval(
-        name or f"reversal-of-{of}",
-        kind=Kind.REVERSAL,
-        original_transaction_id=of,
-        partial=partial,
-        amount=amount,
-        billing=amount,
-    )
+def purchase(auth: str = "1", amount: int = 1230, **details: Any) -> PostingInstruction:
+    """The instruction to book ``visa-<auth>``, of 12.30 EUR."""
+    return instruction(auth, Kind.PURCHASE, amount, **details)
 
 
 @dataclass

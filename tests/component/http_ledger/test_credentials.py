@@ -15,7 +15,7 @@ from postbus.adapters.posting_system import PostingSystem
 from postbus.adapters.secrets import Secret
 from postbus.domain.errors import Unavailable
 from postbus.ports import NotNow, Settled
-from tests.component.http_ledger.bench import DEADLINES, Clock, Outcomes, approval
+from tests.component.http_ledger.bench import DEADLINES, Clock, Outcomes, purchase
 from tests.servers.misbehaving_ledger import MisbehavingLedger
 
 pytestmark = pytest.mark.component
@@ -68,10 +68,10 @@ def test_a_rotated_token_is_picked_up_at_the_first_401_without_losing_the_paymen
     credentials = BearerCredentials(Secret(manager, "posting-system"))
     with MisbehavingLedger(tokens=["one"]) as system:
         ledger = ledger_of(system, credentials)
-        assert isinstance(ledger.post([approval("visa-1")])[0], Settled)
+        assert isinstance(ledger.post([purchase("1")])[0], Settled)
         system.tokens = {"two"}
         store(manager, token="two")
-        assert isinstance(ledger.post([approval("visa-2")])[0], Settled)
+        assert isinstance(ledger.post([purchase("2")])[0], Settled)
         assert system.books.times_booked == {"visa-1": 1, "visa-2": 1}
 
 
@@ -87,16 +87,16 @@ def test_client_credentials_are_exchanged_for_a_token_that_is_used_until_it_near
         assert credentials.authorization() == first
         ticks.now += 2
         assert credentials.authorization() != first
-        assert isinstance(ledger_of(system, credentials).post([approval()])[0], Settled)
+        assert isinstance(ledger_of(system, credentials).post([purchase()])[0], Settled)
 
 
 def test_a_withdrawn_grant_is_replaced_at_the_first_401(manager: Any) -> None:
     with MisbehavingLedger(tokens=["-"], client=("postbus", "s3cret")) as system:
         store(manager, client_id="postbus", client_secret="s3cret", token_url=f"{system.url}/oauth/token")
         ledger = ledger_of(system, BearerCredentials(Secret(manager, "posting-system"), DEADLINES))
-        ledger.post([approval("visa-1")])
+        ledger.post([purchase("1")])
         system.tokens = {"-"}
-        assert isinstance(ledger.post([approval("visa-2")])[0], Settled)
+        assert isinstance(ledger.post([purchase("2")])[0], Settled)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_secret_that_is_of_no_use_keeps_the_payments_waiting_and_is_not_quoted
 ) -> None:
     manager.create_secret(Name="posting-system", SecretString=text)
     with MisbehavingLedger() as system:
-        answer = ledger_of(system, BearerCredentials(Secret(manager, "posting-system"))).post([approval()])[0]
+        answer = ledger_of(system, BearerCredentials(Secret(manager, "posting-system"))).post([purchase()])[0]
         assert isinstance(answer, NotNow)
         assert "s3cret" not in answer.reason
         assert system.requests == []

@@ -126,6 +126,13 @@ def test_a_server_that_drips_meets_the_same_deadline_as_a_silent_one(way: Way) -
         assert 0.25 < time.monotonic() - began < 2
 
 
+def test_an_answer_cut_off_is_none() -> None:
+    with MisbehavingLedger() as system:
+        system.get_ways(Way.TRUNCATED_BODY)
+        with pytest.raises(OutcomeUnknown, match="cut off 7 bytes before its end"):
+            Exchange(system.url, Deadlines(total=5)).request("GET", "/postings/visa-1", {})
+
+
 def test_an_endless_answer_is_cut_at_its_bound() -> None:
     with MisbehavingLedger() as system:
         system.get_ways(Way.HUGE_BODY)

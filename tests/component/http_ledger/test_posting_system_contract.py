@@ -15,7 +15,7 @@ from postbus.adapters.posting_system import Booking
 from postbus.domain.money import Money
 from postbus.domain.posting import Direction
 from postbus.domain.transaction import Kind
-from tests.component.http_ledger.bench import Bench, approval, reversal
+from tests.component.http_ledger.bench import Bench, purchase, reversal
 from tests.servers.misbehaving_ledger import MisbehavingLedger, Way
 
 pytestmark = pytest.mark.contract
@@ -102,7 +102,7 @@ def test_a_request_that_breaks_the_contract_would_be_seen() -> None:
 
 
 def test_what_the_test_server_books_keeps_the_contract(bench: Bench) -> None:
-    bench.post(approval("visa-1"), reversal("visa-1"))
+    bench.post(purchase("1"), reversal("1"))
     assert len(bench.system.books.postings) == 2
     for posting in bench.system.books.postings.values():
         assert violations("Posting", posting) == []

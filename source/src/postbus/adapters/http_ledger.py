@@ -60,8 +60,10 @@ class HttpLedger:
         """Book each at most once.  When the posting system is away, the rest of the batch is not tried."""
         until = self._monotonic() + self._budget_seconds
         away: NotNow | None = None
-        answers: list[Answer] = []
-        for instruction in instructions:
+        answers: dict[int, Answer] = {}
+        # Reversals after the rest, so that one and its original meet in whatever order they came.
+        turns = sorted(enumerate(instructions), key=lambda turn: turn[1].transaction.kind is Kind.REVERSAL)
+        for index, instruction in turns:
             if away is None and self._monotonic() > until:
                 away = NotNow("the posting system is too slow for the rest of this batch")
             answer: Answer
@@ -73,8 +75,8 @@ class HttpLedger:
                 answer = NotNow(str(error))
             except (InvariantBroken, Malformed) as error:
                 answer = Impossible(str(error))
-            answers.append(answer)
-        return answers
+            answers[index] = answer
+        return [answers[index] for index in range(len(instructions))]
 
     def _settle(self, instruction: PostingInstruction) -> Answer:
         transaction = instruction.transaction

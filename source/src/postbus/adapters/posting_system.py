@@ -216,10 +216,8 @@ def _booked(reply: Reply, asked: Booking) -> Booked | None:
         raise InvariantBroken(f"the posting system has {asked.key} with another {', '.join(differing)}")
     if imbalance(entries):
         raise InvariantBroken(f"the posting system's entries of {asked.key} do not balance")
-    moved = Entry(asked.account, asked.direction, asked.billing).signed_minor
-    if imbalance(entry for entry in entries if entry.account_id == asked.account) != {
-        asked.billing.currency: moved
-    }:
+    own = imbalance(entry for entry in entries if entry.account_id == asked.account)
+    if own != imbalance([Entry(asked.account, asked.direction, asked.billing)]):
         raise InvariantBroken(f"the posting system's entries of {asked.key} do not move the billing amount")
     return Booked(posting_id, entries)
 
