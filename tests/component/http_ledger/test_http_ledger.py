@@ -88,7 +88,6 @@ def test_the_same_payment_twice_in_a_batch_is_booked_once(bench: Bench) -> None:
 @pytest.mark.parametrize("state", [OutcomeState.HELD, OutcomeState.VOIDED])
 def test_what_is_held_or_voided_is_not_sent(bench: Bench, state: OutcomeState) -> None:
     asked = purchase()
-    content = asked.transaction.content_hash
     event_type = {"HELD": "TransactionHeld", "VOIDED": "TransactionVoided"}[state]
     stored = Outcome.of(
         asked.cause, state, event_type, asked.transaction.content_hash, NOON, {"transaction": {}}
@@ -100,7 +99,6 @@ def test_what_is_held_or_voided_is_not_sent(bench: Bench, state: OutcomeState) -
 
 def test_a_released_payment_is_booked(bench: Bench) -> None:
     asked = purchase()
-    content = asked.transaction.content_hash
     for state in (OutcomeState.HELD, OutcomeState.RELEASED):
         bench.outcomes.decide(
             Outcome.of(
