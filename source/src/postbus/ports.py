@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 from postbus.domain.duplicates import Claim
 from postbus.domain.event import Event
-from postbus.domain.lifecycle import OutcomeState
+from postbus.domain.lifecycle import OutcomeState, State
 from postbus.domain.outcome import Outcome
 from postbus.domain.posting import PostingInstruction
 from postbus.domain.rules import Evaluation
+from postbus.domain.timeline import Sent, Story
 
 Clock = Callable[[], datetime]
 
@@ -141,3 +142,66 @@ class Parking(Protocol):
     """A queue where what cannot succeed as it is waits for an operator."""
 
     def park(self, body: Mapping[str, Any], reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTransaction:
+    """An entry of the list of transactions that are not final.
+
+    Attributes:
+        state: as its last recorded batch of events told it; corrected when the sweeper looks at it.
+        since: when its story began, as far as that batch told.
+    """
+
+    transaction_id: str
+    state: State
+    since: datetime
+
+
+class Timeline(Protocol):
+    """Every event of every transaction, and the list of those that are not final."""
+
+    def record(self, events: Sequence[Event]) -> Mapping[str, str]:
+        """Keep events, of any transactions; the same ones again change nothing.
+
+        Returns:
+            Those that were not kept, ``{event_id: reason}``.
+        """
+        ...
+
+    def story(self, transaction_id: str) -> Story:
+        """All that is kept of a transaction (a strongly consistent read); without events if it is unknown."""
+        ...
+
+    def idle(self, since: datetime) -> Iterator[str]:
+        """Ids of open transactions idle since then or longer, the longest first (eventually consistent)."""
+        ...
+
+    def sent_again(self, transaction_id: str, sent: Sent) -> None:
+        """Remember what the sweeper sent."""
+        ...
+
+    def look_again(self, listed: OpenTransaction, seen: datetime, since: datetime) -> None:
+        """Correct a transaction's place on the list, unless it was listed anew in the meantime.
+
+        Args:
+            seen: the story's ``idle_since`` that this was decided from.
+            since: its new one; in the future for one that is to be left alone for a while.
+        """
+        ...
+
+    def close(self, transaction_id: str) -> None:
+        """Take a final transaction off the list."""
+        ...
+
+    def open(self) -> Iterator[OpenTransaction]:
+        """The whole list, in no order (eventually consistent)."""
+        ...
+
+
+class Metrics(Protocol):
+    """Figures for alarms and the dashboard."""
+
+    def publish(self, name: str, value: float) -> None:
+        """Tell the present value of a figure."""
+        ...

@@ -1,6 +1,5 @@
 """Figures for alarms and the dashboard, as CloudWatch metrics."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from postbus.adapters.aws_calls import answering
@@ -17,7 +16,8 @@ class CloudWatchMetrics:
         self._namespace = namespace
         self._service = service
 
-    def publish(self, values: Mapping[str, float]) -> None:
+    def publish(self, name: str, value: float) -> None:
+        """Tell the present value of a figure."""
         with answering("metrics"):
             self._client.put_metric_data(
                 Namespace=self._namespace,
@@ -27,6 +27,5 @@ class CloudWatchMetrics:
                         "Dimensions": [{"Name": "service", "Value": self._service}],
                         "Value": value,
                     }
-                    for name, value in values.items()
                 ],
             )
