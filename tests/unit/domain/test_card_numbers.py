@@ -21,7 +21,9 @@ VISA = complete("4" + "1" * 14)
 AMEX = complete("37" + "8" * 12)
 DINERS = complete("3" + "0" * 11 + "9")
 
-card_numbers = st.integers(12, 18).flatmap(lambda n: st.text(string.digits, min_size=n, max_size=n)).map(complete)
+card_numbers = (
+    st.integers(12, 18).flatmap(lambda n: st.text(string.digits, min_size=n, max_size=n)).map(complete)
+)
 # Neither digits, nor what could join the number's digits to others.
 around = st.text(st.characters(exclude_categories=("Nd", "Cs", "Pd", "Zs"), exclude_characters="."))
 

@@ -1,6 +1,7 @@
 """A queue where what cannot succeed as it is waits for an operator."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _MOST_OF_A_REASON = 1024
+
+# What SQS refuses in a message: everything that XML 1.0 cannot hold.
+_REFUSED = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class SqsParking:
@@ -25,11 +29,10 @@ class SqsParking:
         Raises:
             Unavailable: the queue did not answer; what was to be parked must not be forgotten.
         """
+        text = _REFUSED.sub("?", reason)[:_MOST_OF_A_REASON]
         with answering("quarantine queue"):
             self._client.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=json.dumps(body),
-                MessageAttributes={
-                    "reason": {"DataType": "String", "StringValue": reason[:_MOST_OF_A_REASON]}
-                },
+                MessageAttributes={"reason": {"DataType": "String", "StringValue": text}},
             )

@@ -26,14 +26,16 @@ def parked(
         ``{"source", "event_id", "key", "field", "expected", "record", "left_out"?, "note"?}``; no card number
         in it.  A record that does not fit has its largest attributes left out, by name.
     """
-    body = {
-        "source": source,
-        "event_id": event_id,
-        "key": _text_only(card_numbers.masked(key)),
-        "field": fault.field,
-        "expected": fault.expected,
-        "record": _text_only(card_numbers.masked(image)),
-    }
+    body = card_numbers.masked(
+        {
+            "source": source,
+            "event_id": event_id,
+            "key": _text_only(key),
+            "field": fault.field,
+            "expected": fault.expected,
+            "record": _text_only(image),
+        }
+    )
     return body if _size(body) <= MOST_BYTES else _shortened(body)
 
 
