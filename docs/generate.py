@@ -6,6 +6,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def documents() -> dict[Path, str]:
 # --- what there is ----------------------------------------------------------------------------------------
 
 
+@cache
 def routes() -> dict[str, Any]:
     """The routes of the bus by name of their rule, in the order of the path; not ``inbound_pipe``."""
     paths = sorted((EVENTS / "routes").glob("*.json"))
