@@ -1,5 +1,7 @@
 """Where does each event go?  The patterns Terraform deploys, against every example of the catalogue."""
 
+import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from postbus.domain.lifecycle import FACTS
 from postbus.domain.patterns import compile_pattern, matches
 
 ROOT = Path(__file__).resolve().parents[2]
+FUNCTIONS = ROOT / "source" / "src" / "postbus" / "functions"
 ROUTES = routes()
 EXAMPLES = examples()
 FIRST_TIME = {
@@ -83,6 +86,38 @@ def test_every_fact_is_announced_by_a_step_or_a_command() -> None:
     announced |= {event for events in ANNOUNCED_BY_COMMAND.values() for event in events}
     announced |= set(inbound_pipe("eu-west-1")["leads_to"])
     assert announced == FACTS.keys()
+
+
+# --- what is deployed -------------------------------------------------------------------------------------
+
+
+def test_terraform_deploys_every_route_and_no_pattern_of_its_own() -> None:
+    """Every pattern a rule, archive or pipe is given is one of these files, read by the root module."""
+    root = "\n".join(path.read_text() for path in sorted((ROOT / "source").glob("*.tf")))
+    assert set(re.findall(r'local\.routes\["([\w-]+)"\]\.patterns?\b', root)) == {"inbound-pipe", *ROUTES}
+
+    modules = {path: path.read_text() for path in (ROOT / "source").glob("modules/*/*.tf")}
+    given = [value for text in modules.values() for value in re.findall(r"\bevent_pattern\s*=\s*(.+)", text)]
+    assert len(given) >= 5
+    assert set(given) <= {"jsonencode(var.pattern)", "jsonencode(var.archive_pattern)"}
+    filters = [value for text in modules.values() for value in re.findall(r"filters\s*=\s*(.+)", text)]
+    assert filters == ["[for pattern in var.patterns : { pattern = jsonencode(pattern) }] }"]
+
+
+@pytest.mark.parametrize("name", [*ROUTES, "inbound-pipe"])
+def test_a_target_is_there_and_says_what_it_leads_to(name: str) -> None:
+    route = ROUTES.get(name) or inbound_pipe("eu-west-1")
+    kind, _, target = route["target"].partition(" ")
+    if kind == "function":
+        says = ast.get_docstring(ast.parse((FUNCTIONS / target / "handler.py").read_text())) or ""
+    elif kind == "workflow":
+        assert (ROOT / "statemachines" / f"{target}.asl.json").is_file()
+        says = ast.get_docstring(ast.parse((FUNCTIONS / "evaluate_rules" / "handler.py").read_text())) or ""
+    else:
+        assert "leads_to" not in route
+        says = ""
+    for event_type in route.get("leads_to", ()):
+        assert f"{event_type} v1" in says
 
 
 # --- the pipe's filter ------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Book an approved transaction in the ledger, once.
 
-TransactionPostingApproved v1  ->  TransactionPosted v1 | TransactionPostingFailed v1
+TransactionPostingApproved v1  ->  TransactionPosted v1 | TransactionPostingFailed v1 | TransactionVoided v1
     | whatever was decided about it before, announced again
 """
 
