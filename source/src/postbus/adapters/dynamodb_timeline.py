@@ -236,7 +236,7 @@ def _requests(transaction_id: str, told: Story) -> Iterator[Any]:
 
 
 def _chunks(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
-    """The events by id, so that in any order the same ones are the same item; cut where it would be too big."""
+    """The events by id, so that in any order the same ones are the same item; cut where it grows too big."""
     chunk: list[Event] = []
     size = 0
     for event in sorted(events, key=lambda event: event.event_id):

@@ -50,7 +50,7 @@ class Deployment:
         return value
 
     def all(self, kind: str) -> Mapping[str, str]:
-        """All names of a kind: ``tables``, ``functions``, ``rules`` (ARNs), ``queues`` and ``dead_letters`` (URLs)."""
+        """All names of a kind: tables, functions, rules (ARNs), queues and dead_letters (URLs)."""
         return dict(self.names.get(kind, {}))
 
     def one(self, kind: str, name: str) -> str:

@@ -11,6 +11,9 @@ from postbus.domain.lifecycle import FACTS, REFUSED_BY_LEDGER_FROM, TRANSITIONS,
 # The reason code of a TransactionPostingFailed that is an external ledger's own, definite answer.
 REFUSED_BY_LEDGER = "REFUSED_BY_LEDGER"
 
+# The reason code of a TransactionVoided by which an operator answers a hold.
+REFUSED_BY_OPERATOR = "REFUSED_BY_OPERATOR"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -64,9 +67,12 @@ class Outcome:
     @property
     def may_replace(self) -> frozenset[OutcomeState | None]:
         """The stored states this decision may replace; ``None`` stands for nothing stored yet."""
-        refusal = self.data.get("reason", {}).get("code") == REFUSED_BY_LEDGER
-        if self.event_type == "TransactionPostingFailed" and refusal:
+        code = self.data.get("reason", {}).get("code")
+        if self.event_type == "TransactionPostingFailed" and code == REFUSED_BY_LEDGER:
             return REFUSED_BY_LEDGER_FROM
+        if self.event_type == "TransactionVoided" and code == REFUSED_BY_OPERATOR:
+            # Of a release and a refusal at once exactly one is done; whoever comes later has to cancel.
+            return frozenset({OutcomeState.HELD})
         if self.event_type == "TransactionRejected":
             # A repeat or a replay, judged by other rules than the first time, ends nothing that is held.
             return frozenset({None})
