@@ -186,24 +186,27 @@ def _id(name: str) -> str:
 
 def state_lines() -> Iterator[str]:
     """Each step from state to state that routes and commands allow, walked from the first event on."""
-    seen: dict[tuple[str, str], list[str]] = {}
+    moves: dict[tuple[State, State], list[str]] = {}
+    walked: set[tuple[str | None, str]] = set()
 
     def walk(told: tuple[str, ...]) -> None:
         before = state_of(told)
+        if before is None or before in FINAL_STATES or (before, told[-1]) in walked:
+            return
+        walked.add((before, told[-1]))
         for cause, announced in _next(told):
             after = state_of((*told, *announced))
-            assert before is not None
-            assert after is not None
-            causes = seen.setdefault((before, after), [])
-            if cause not in causes:
-                causes.append(cause)
-            if after not in FINAL_STATES:
-                walk((*told, *announced))
+            if after is not None and after is not before:
+                causes = moves.setdefault((before, after), [])
+                causes += [cause] if cause not in causes else []
+            walk((*told, *announced))
 
     [first] = inbound_pipe("home")["leads_to"]
     yield f"    [*] --> {FACTS[first].state}: {INBOUND}"
     walk((first,))
-    yield from (f"    {before} --> {after}: {', '.join(causes)}" for (before, after), causes in seen.items())
+    order = list(State)
+    for before, after in sorted(moves, key=lambda move: [order.index(state) for state in move]):
+        yield f"    {before} --> {after}: {', '.join(moves[before, after])}"
     yield from (f"    {state} --> [*]" for state in State if state in FINAL_STATES)
 
 

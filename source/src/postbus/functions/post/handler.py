@@ -1,6 +1,7 @@
 """Book an approved transaction in the ledger, once.
 
-TransactionPostingApproved v1  ->  TransactionPosted v1 | TransactionPostingFailed v1 | TransactionVoided v1
+TransactionPostingApproved v1  ->  TransactionPosted v1 | TransactionPostingFailed v1
+    | TransactionHeld v1 | TransactionVoided v1 (reversals of what is not posted)
     | whatever was decided about it before, announced again
 """
 
