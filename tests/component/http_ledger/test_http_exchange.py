@@ -183,6 +183,25 @@ def test_a_body_in_chunks_is_read_to_its_end_or_not_at_all(listener: socket.sock
     server.join(2)
 
 
+def test_a_connection_that_is_to_be_closed_is_not_used_again(listener: socket.socket) -> None:
+    taken: list[socket.socket] = []
+
+    def answer() -> None:
+        for _ in range(2):
+            connection, _ = listener.accept()
+            taken.append(connection)  # and left open: the word is what counts
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+
+    server = threading.Thread(target=answer, daemon=True)
+    server.start()
+    exchange = Exchange(f"http://127.0.0.1:{listener.getsockname()[1]}", Deadlines(total=2))
+    assert [exchange.request("GET", "/", {}).body for _ in range(2)] == [b"{}", b"{}"]
+    server.join(2)
+    for connection in taken:
+        connection.close()
+
+
 def test_a_connection_unused_for_long_is_not_trusted() -> None:
     now = [0.0]
     with MisbehavingLedger() as system:
