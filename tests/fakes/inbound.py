@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from postbus.domain.duplicates import Claim
+from postbus.domain.enrichment import MOST_COUNTED
 from postbus.domain.errors import Unavailable
 
 
@@ -49,7 +50,7 @@ class InMemoryDirectory:
 class InMemoryVelocity:
     """Transaction ids by token and hour, in the order they were counted."""
 
-    most_counted: int = 40
+    most_counted: int = MOST_COUNTED
     counted: dict[tuple[str, datetime], list[str]] = field(default_factory=dict)
 
     def count(self, token: str, transaction_id: str, at: datetime) -> int:

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from postbus.adapters.aws_calls import answering, code_of
+from postbus.domain.enrichment import MOST_COUNTED
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# More than any rule needs to know, and few enough for an item of one kilobyte, one unit of writing.
-MOST_COUNTED = 40
 _KEPT = timedelta(days=8)
 
 
@@ -32,8 +31,9 @@ class DynamoDbVelocity:
     def count(self, token: str, transaction_id: str, at: datetime) -> int:
         """See ``ports.VelocityCounter``; from ``most_counted`` on it stays there."""
         hour = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        # Ids may be long; eleven bytes tell the transactions of one token and hour apart.
-        one = hashlib.sha256(transaction_id.encode()).hexdigest()[:22]
+        # Ids may be long; six bytes tell the transactions of one token and hour apart, and keep the busiest
+        # hour's item below two kilobytes.
+        one = hashlib.sha256(transaction_id.encode()).hexdigest()[:12]
         try:
             with answering("claims table"):
                 answer = self._client.update_item(

@@ -11,6 +11,9 @@ from postbus.domain.transaction import Kind, Transaction
 # What spends from an account; a refund or a reversal makes nobody's card look busy.
 COUNTED_KINDS = frozenset({Kind.PURCHASE, Kind.ATM_WITHDRAWAL, Kind.TRANSFER})
 
+# The velocity of a token is counted as far as this; a rule's limit must lie below.
+MOST_COUNTED = 120
+
 Record = Mapping[str, Any]
 
 

@@ -205,7 +205,7 @@ class Mix:
     """What to make.
 
     Attributes:
-        rates: share of each kind, keys of ``DEFAULT_RATES``; counts are rounded, so they are exact.
+        rates: share of each kind, keys of ``DEFAULT_RATES``; counts are rounded down, so they are exact.
         start: transmission time of the first payment.
         rate_per_second: how fast they follow each other; ``None`` for all at once.
         cards: over how many cards ordinary payments are spread.
@@ -260,8 +260,8 @@ class Mix:
 
     def number_of(self, kind: str) -> int:
         """How many of a kind there are: ``foreign``, ``duplicate``, ..., or ``ordinary`` for the rest."""
-        numbers = {kind: round(self.count * self.rates[f"{kind}_rate"]) for kind in _KINDS}
-        return numbers[kind] if kind in numbers else max(0, self.count - sum(numbers.values()))
+        numbers = {kind: int(self.count * self.rates[f"{kind}_rate"] + 1e-9) for kind in _KINDS}
+        return numbers[kind] if kind in numbers else self.count - sum(numbers.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,7 +302,7 @@ def payments(mix: Mix, chance: Chance) -> list[CardPayment]:
     Args:
         chance: seeded with ``mix.seed``, nothing drawn from it yet.
     """
-    kinds = [kind for kind in ("ordinary", *_KINDS) for _ in range(mix.number_of(kind))][: mix.count]
+    kinds = [kind for kind in ("ordinary", *_KINDS) for _ in range(mix.number_of(kind))]
     reversals = [kinds.pop() for _ in range(kinds.count("reversal"))]
     chance.shuffle(kinds)
     originals = [at for at, kind in enumerate(kinds) if kind in _ORIGINALS]
