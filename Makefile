@@ -93,6 +93,10 @@ $(CHECKOV): requirements-checkov.txt
 	@$(PYTHON) local/environment.py .venv-checkov $<
 	@touch $@
 
+.PHONY: docs
+docs: $(TOOLS) ## write the documents that are derived from code, schemas and routes
+	@$(PY) -m docs.generate
+
 lock: $(TOOLS) ## pin the newest versions that requirements*.in allow
 	@for name in requirements requirements-dev requirements-emulator requirements-checkov; do \
 		$(PY) -m uv pip compile --quiet --upgrade --no-config --generate-hashes --universal \
