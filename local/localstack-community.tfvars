@@ -15,6 +15,7 @@ enrich_maximum_concurrency          = 2
 evaluate_rules_reserved_concurrency = 4
 posting_maximum_concurrency         = 2
 timeline_maximum_concurrency        = 2
+function_timeout_seconds            = 20
 queue_visibility_seconds            = 30
 sweep_every_minutes                 = 1
 sweep_after_seconds                 = 20

@@ -7,6 +7,7 @@ target = {
   has_firehose_rule_target = false
   has_execution_logs       = false
   has_tracing              = false
+  has_alarms               = false # tells back only half of one, so that every plan would change it
 }
 tracing          = false
 package_platform = "host"
@@ -21,6 +22,7 @@ timeline_maximum_concurrency        = 2
 timeline_batching_window_seconds = 0
 
 # A killed worker's messages come back after this.
+function_timeout_seconds = 20
 queue_visibility_seconds = 30
 
 # So that a person, or a test, sees the sweeper at work.

@@ -46,8 +46,10 @@ RESENDS = 5
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 
-# A stream is asked again at once while it has records, and at most this seldom when it has none.
-IDLE_SECONDS = 0.1
+# A stream is asked again at once while it has records, soon when it had some lately, and seldom when it rests.
+SOON_SECONDS = 0.1
+SELDOM_SECONDS = 0.5
+RESTS_AFTER_SECONDS = 30.0
 
 FOREVER = float("inf")
 
@@ -203,6 +205,7 @@ class Runner:
         """Deliver until ``stopped``; an emulator that is away is waited for."""
         iterators: dict[str, str] = {}
         away = False
+        worked_at = self._now()
         while not stopped.is_set():
             try:
                 worked = self.pass_over(iterators)
@@ -218,8 +221,11 @@ class Runner:
             if away:
                 self._say(f"{self._pipe.name}: the stream answers again")
                 away = False
-            if not worked:
-                stopped.wait(IDLE_SECONDS)
+            if worked:
+                worked_at = self._now()
+            else:
+                rests = self._now() - worked_at > RESTS_AFTER_SECONDS
+                stopped.wait(SELDOM_SECONDS if rests else SOON_SECONDS)
 
     def pass_over(self, iterators: dict[str, str]) -> bool:
         """Read each open shard once and deliver what it gave.  Whether there was anything.
