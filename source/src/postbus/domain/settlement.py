@@ -287,8 +287,8 @@ def _held(instruction: PostingInstruction) -> Outcome:
         "ruleset": cause.data.get("decision", {}).get("ruleset", "none"),
         "releasable": True,
     }
-    context: Mapping[str, Any] = {name: value for name, value in cause.data.items() if name != "decision"}
-    return _outcome(instruction, OutcomeState.HELD, "TransactionHeld", data, context)
+    enriched = {name: value for name, value in cause.data.items() if name != "decision"}
+    return _outcome(instruction, OutcomeState.HELD, "TransactionHeld", data, {"enriched": enriched})
 
 
 def _outcome(
