@@ -13,7 +13,7 @@ from docs.generate import reached
 from postbus.adapters.record_schemas import record_schema
 from postbus.adapters.rules_folder import packaged
 from postbus.adapters.zen_rules import ZenRuleEngine
-from postbus.domain import card_numbers, sample
+from postbus.domain import card_numbers, release, sample
 from postbus.domain.duplicates import Claim
 from postbus.domain.event import Event
 from postbus.domain.inbound import RecordSchema, source_named
@@ -27,7 +27,7 @@ from postbus.functions.enrich import handler as enrich
 from postbus.functions.evaluate_rules import handler as evaluate_rules
 from postbus.functions.generate_visa.handler import record_of
 from postbus.ports import Settled
-from tests.contract.conformance import assert_message_conforms
+from tests.contract.conformance import EVENTS, assert_message_conforms
 from tests.fakes.ledger import Books, InMemoryLedger, InMemoryOutcomes
 
 MORNING = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
@@ -70,9 +70,13 @@ class Parked:
 class Path:
     """The steps, joined by the deployed routes instead of a bus; every message is checked on its way."""
 
+    command = release.Command(
+        "arn:aws:sts::000000000000:assumed-role/on-duty/jansen (calls themselves j.jansen)", "Seen.", MORNING
+    )
+
     def __init__(self) -> None:
         self.books = books = Books()
-        outcomes = InMemoryOutcomes(books)
+        self.outcomes = outcomes = InMemoryOutcomes(books)
         rates = Lists(sample.rates(), "pair")
         self._ledger = InMemoryLedger(books)
         for account in sample.NAMED_ACCOUNTS:
@@ -80,8 +84,9 @@ class Path:
             books.balances[key] = books.available[key] = sample.OPENING_BALANCE.minor
         self.parked, self.messages = Parked(), list[dict[str, Any]]()
         self._claims = Claims()
+        self._accounts = Lists(sample.accounts(), "token")
         self._enrich = enrich.build(
-            Lists(sample.accounts(), "token"),
+            self._accounts,
             Lists(sample.merchants(), "merchant_id"),
             Velocity(),
             outcomes,
@@ -89,7 +94,8 @@ class Path:
         )
         self._check = check_conversion.build(rates)
         ruleset = packaged()
-        self._judge = evaluate_rules.build(ZenRuleEngine(lambda: ruleset), outcomes, "bus", lambda: MORNING)
+        self._engine = ZenRuleEngine(lambda: ruleset)
+        self._judge = evaluate_rules.build(self._engine, outcomes, "bus", lambda: MORNING)
 
     def enter(self, source: str, records: Sequence[Mapping[str, Any]]) -> None:
         known = source_named(source)
@@ -107,6 +113,27 @@ class Path:
             change = {"eventName": "INSERT", "dynamodb": {"Keys": keys, "NewImage": image}}
             for detail in step([change]):
                 self.publish(Event.from_detail("TransactionAuthorized", detail))
+
+    def release(self, transaction_id: str) -> release.NotReleasable | None:
+        """What ``postbus hold release`` does, every finding waived."""
+        held = self.outcomes.find(transaction_id)
+        assert held is not None
+        token = held.data["transaction"]["account_token"]
+        enriched = release.examine(held, self._accounts.find([token]).get(token), None)
+        assert isinstance(enriched, dict)
+        evaluation = self._engine.evaluate(release.facts(held, enriched))
+        waived = [finding.id for finding in release.holding(held, evaluation)]
+        wanted = release.release(held, enriched, evaluation, waived, self.command)
+        if isinstance(wanted, release.NotReleasable):
+            return wanted
+        for event in release.announcements(self.outcomes.decide(wanted)):
+            self.publish(event)
+        return None
+
+    def refuse(self, transaction_id: str) -> None:
+        held = self.outcomes.find(transaction_id)
+        assert held is not None
+        self.publish(self.outcomes.decide(release.refuse(held, self.command)).announcement())
 
     def publish(self, event: Event) -> None:
         message = {"source": FACTS[event.type].source, "detail-type": event.type, "detail": event.to_detail()}
@@ -167,11 +194,7 @@ def test_the_day_was_varied_enough_to_mean_something(day: tuple[Path, Any]) -> N
 
 def test_the_day_ends_as_its_maker_foresaw(day: tuple[Path, list[sample.CardPayment]]) -> None:
     path, made = day
-    types: dict[str, set[str]] = {}
-    for message in path.messages:
-        transaction_id = message["detail"]["metadata"]["transaction_id"]
-        types.setdefault(transaction_id, set()).add(message["detail-type"])
-    ends = [state_of(told) for name, told in types.items() if name.startswith("visa-")]
+    ends = [state for name, state in states(path).items() if name.startswith("visa-")]
     foreseen = sample.expectation(made)
     assert ends.count(State.POSTED) == foreseen["posted"] + len(foreseen["reversals"])
     assert ends.count(State.HELD) == foreseen["held"]
@@ -235,3 +258,67 @@ def test_the_whole_archive_replayed_marks_what_follows_and_books_nothing(day: tu
     assert not any({"archive", "audit", "notify-outcomes"} & set(reached(message)) for message in followed)
     assert ids(path) == said
     assert path.books.balances == balances
+
+
+def test_an_operator_s_word_is_as_the_catalogue_says() -> None:
+    path = Path()
+    first, again, third = purchase("A1"), purchase("A2"), purchase("A3")
+    path.enter("visa", [first, again, third])
+    assert states(path) == {"visa-A1": State.POSTED, "visa-A2": State.HELD, "visa-A3": State.HELD}
+    assert path.release("visa-A2") is None
+    path.refuse("visa-A3")
+    assert states(path) == {"visa-A1": State.POSTED, "visa-A2": State.POSTED, "visa-A3": State.VOIDED}
+
+
+def test_a_conflict_is_held_and_cannot_be_released() -> None:
+    path = Path()
+    path.enter("visa", [purchase("A1"), purchase("A1", transaction_amount="1300")])
+    [conflict] = [name for name, state in states(path).items() if state is State.HELD]
+    assert conflict.startswith("visa-A1.conflict-")
+    assert path.release(conflict) is not None
+    path.refuse(conflict)
+    assert states(path)[conflict] is State.VOIDED
+
+
+def test_what_the_ledger_refuses_or_holds_is_as_the_catalogue_says() -> None:
+    path = Path()
+    [transfer] = sample.transfers(1, 1, MORNING, REGION)
+    path.books.available["current-anna#EUR#000"] = int(transfer["instructed_amount"]) - 1
+    path.enter("credit_transfers", [transfer])
+    path.enter(
+        "visa",
+        [
+            reversal("A2", "A1"),  # before its original
+            purchase("A1"),
+            reversal("A4", "A3", replacement_amount="300"),  # of a part, before its original
+            purchase("A3", retrieval_reference_number="607309000003"),
+            reversal("A5", "A3", transaction_amount="1301"),  # of more than there is
+        ],
+    )
+    assert states(path) == {
+        f"credit_transfers-{transfer['transfer']}": State.FAILED,
+        "visa-A1": State.VOIDED,
+        "visa-A2": State.VOIDED,
+        "visa-A3": State.POSTED,
+        "visa-A4": State.HELD,
+        "visa-A5": State.FAILED,
+    }
+    assert path.release("visa-A4") is None
+    assert states(path)["visa-A4"] is State.POSTED
+
+
+def states(path: Path) -> dict[str, State | None]:
+    types: dict[str, set[str]] = {}
+    for message in path.messages:
+        transaction_id = message["detail"]["metadata"]["transaction_id"]
+        types.setdefault(transaction_id, set()).add(message["detail-type"])
+    return {transaction_id: state_of(told) for transaction_id, told in types.items()}
+
+
+def purchase(auth: str, **changes: str) -> dict[str, str]:
+    record: dict[str, str] = json.loads((EVENTS / "records/visa/v1/examples/purchase.json").read_text())
+    return {**record, "auth": auth, "pan_token": "tok_sample_anna", "home_region": REGION, **changes}
+
+
+def reversal(auth: str, original: str, **changes: str) -> dict[str, str]:
+    return purchase(auth, message_type="0420", original_auth=original, **changes)
