@@ -57,6 +57,7 @@ def documents() -> dict[Path, str]:
     return {
         ROOT / "docs" / "lifecycle.md": lifecycle(),
         EVENTS / "README.md": catalogue(),
+        EVENTS / "records" / "README.md": records(),
         ROOT / "tests" / "contract" / "routing.md": routing(),
     }
 
@@ -267,8 +268,8 @@ Every fact on the bus is a message `{{"source", "detail-type", "detail"}}`; each
 `detail`, the envelope `{{"metadata", "data"}}`. Schemas are JSON Schema 2020-12 and strict: what they do not
 name is refused. Adding an optional field stays in v1; anything else is a v2 beside it. Every example passes,
 every counterexample fails for the reason written in it. How a transaction moves from one event to the next is
-drawn in [the life of a transaction](../docs/lifecycle.md). The records of the input tables have schemas of
-their own in [records](records/).
+drawn in [the life of a transaction](../docs/lifecycle.md). The records of the input tables have
+[schemas of their own](records/README.md).
 
 {table(("event", "source", "state", "meaning", "taken by"), index)}
 {"".join(section(name) for name in FACTS)}
@@ -351,6 +352,36 @@ def _meaning(field: Any) -> str:
             definition = definition[step]
         return _meaning(definition)
     return str(field["description"]).replace("<", "&lt;")
+
+
+# --- events/records/README.md -----------------------------------------------------------------------------
+
+
+def records() -> str:
+    sources = sorted(path.parts[-3] for path in EVENTS.glob("records/*/v1/schema.json"))
+    return f"""{NOTICE.format(sources="the schemas")}
+# The records of the input tables
+
+What a source writes to its table, one item for each payment. Approved ones enter, once; one that is not as
+described here is set aside whole in the source's quarantine, with the field that is wrong and what was expected.
+
+{"".join(record_section(source) for source in sources)}"""
+
+
+def record_section(source: str) -> str:
+    definition = json.loads((EVENTS / "records" / source / "v1" / "schema.json").read_text())
+    shown = sorted(path.stem for path in EVENTS.glob(f"records/{source}/v1/examples/*.json"))
+    links = ", ".join(f"[{example}]({source}/v1/examples/{example}.json)" for example in shown)
+    rows = [
+        (f"`{name}`", "yes" if name in definition["required"] else "no", _meaning(field))
+        for name, field in definition["properties"].items()
+    ]
+    return f"""## {source}
+
+{definition["description"]} [Schema]({source}/v1/schema.json); examples: {links}.
+
+{table(("field", "required", "what it is"), rows)}
+"""
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------
