@@ -131,7 +131,8 @@ class InMemoryLedger:
                 return Settled(outcomes)
             case Book() as book:
                 if not book.may_overdraw and not self._covered(book, own.earmark):
-                    return Settled((InMemoryOutcomes(books).decide(insufficient_funds(instruction)),))
+                    books.write(refusal := insufficient_funds(instruction))
+                    return Settled((refusal,))
                 books.book(book)
                 if original_id is not None:
                     original = books.read(original_id)

@@ -62,7 +62,7 @@ def cancelled(*codes: str) -> ClientError:
         {
             "Error": {"Code": "TransactionCanceledException", "Message": ", ".join(codes)},
             "CancellationReasons": [{"Code": code} for code in codes],
-        },  # type: ignore[typeddict-unknown-key]
+        },
         "TransactWriteItems",
     )
 
@@ -284,6 +284,14 @@ def test_money_that_comes_while_the_balance_is_looked_at_is_enough(
     fund(tables, ALICE, 100)
     _meanwhile(monkeypatch, tables, "get_item", "balances", lambda: post(tables, "A2", Kind.REFUND, 500))
     assert post(tables, "A1", Kind.TRANSFER, 300, to=BOB).state is OutcomeState.POSTED
+
+
+def test_a_hold_that_comes_while_the_balance_is_looked_at_is_not_refused_over(
+    tables: TableWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfer = {"kind": Kind.TRANSFER, "amount": 300, "to": BOB}
+    _meanwhile(monkeypatch, tables, "get_item", "balances", lambda: hold(tables, "A1", **transfer))
+    assert post(tables, "A1", **transfer).state is OutcomeState.HELD
 
 
 def _meanwhile(

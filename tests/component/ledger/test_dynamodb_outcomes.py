@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import REFUSED_BY_LEDGER, Outcome
-from tests.component.ledger.worlds import TableWorld, World, hold, post, refuse, release
+from tests.component.ledger.worlds import TableWorld, World, cancel, hold, post, refuse, release
 from tests.fakes.approvals import NOON, instruction
 
 HELD, RELEASED, SENDING, POSTED, VOIDED = OutcomeState
@@ -95,7 +95,7 @@ def test_a_hold_keeps_its_context_for_the_release(world: World) -> None:
 
 
 def test_a_command_is_listed_until_its_announcement_is_confirmed(world: World) -> None:
-    refused = refuse(world, "A1")
+    refused = cancel(world, "A1")
     post(world, "A2")
     world.outcomes.decide(wanted(VOIDED, transaction_id="visa-A3"))
     assert list(world.outcomes.unannounced()) == [refused]

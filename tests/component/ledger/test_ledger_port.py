@@ -14,6 +14,7 @@ from tests.component.ledger.worlds import (
     World,
     available,
     balance,
+    cancel,
     fund,
     hold,
     outcomes,
@@ -122,8 +123,8 @@ def test_what_is_held_is_not_posted(world: World) -> None:
 
 
 def test_what_is_voided_is_not_posted_whatever_its_content(world: World) -> None:
-    refused = refuse(world, "A1")
-    assert post(world, "A1", content="other") == refused
+    cancelled = cancel(world, "A1")
+    assert post(world, "A1", content="other") == cancelled
     assert world.rows() == {}
 
 
@@ -363,7 +364,7 @@ def test_a_reversal_of_what_is_held_or_released_voids_it(world: World, released:
 
 
 def test_a_reversal_of_what_is_voided_is_voided_itself(world: World) -> None:
-    refuse(world, "A1")
+    cancel(world, "A1")
     (own,) = outcomes(world, "R1", Kind.REVERSAL, reverses="A1")
     assert own.data["reason"]["code"] == "ORIGINAL_VOIDED"
 

@@ -110,15 +110,20 @@ def release(world: World, auth: str, **details: Any) -> Outcome:
     )  # fmt: skip
 
 
-def refuse(world: World, auth: str, **details: Any) -> Outcome:
-    """Refuse it, as an operator does."""
+def refuse(world: World, auth: str, code: str = "REFUSED_BY_OPERATOR", **details: Any) -> Outcome:
+    """Refuse what is held, as an operator does."""
     refused = instruction(auth, **details)
     data = {"transaction": refused.transaction.to_data(), "operator": "op-7",
-            "reason": {"code": "REFUSED_BY_OPERATOR", "text": "not ours"}}  # fmt: skip
+            "reason": {"code": code, "text": "not ours"}}  # fmt: skip
     return world.outcomes.decide(
         Outcome.of(refused.cause, OutcomeState.VOIDED, "TransactionVoided", refused.transaction.content_hash,
                    NOON, data)
     )  # fmt: skip
+
+
+def cancel(world: World, auth: str, **details: Any) -> Outcome:
+    """Cancel whatever is not posted yet, as an operator does."""
+    return refuse(world, auth, "CANCELLED", **details)
 
 
 def fund(world: World, account: Account, minor: int) -> None:

@@ -240,7 +240,10 @@ class DynamoDbLedger:
             return None
         if all(self._covered(change) for change in changes.values()):
             return None
-        return Settled((self._outcomes.decide(insufficient_funds(instruction)),))
+        refusal = insufficient_funds(instruction)
+        return (
+            Settled((refusal,)) if self._writer.write(self._decisions((refusal,), (own,))) is None else None
+        )
 
     def _covered(self, change: _Change) -> bool:
         """Whether the account has the money after all; asked before it is said not to."""
