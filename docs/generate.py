@@ -363,7 +363,8 @@ def records() -> str:
 # The records of the input tables
 
 What a source writes to its table, one item for each payment. Approved ones enter, once; one that is not as
-described here is set aside whole in the source's quarantine, with the field that is wrong and what was expected.
+described here is set aside whole in the source's quarantine, with the field that is wrong and what was
+expected.
 
 {"".join(record_section(source) for source in sources)}"""
 
