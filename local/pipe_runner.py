@@ -46,7 +46,7 @@ RESENDS = 5
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 
-# A stream is asked again at once while it has records, soon when it had some lately, and seldom when it rests.
+# A stream is asked again at once while it has records, soon when it had some lately, seldom when it rests.
 SOON_SECONDS = 0.1
 SELDOM_SECONDS = 0.5
 RESTS_AFTER_SECONDS = 30.0

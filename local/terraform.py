@@ -254,11 +254,10 @@ class Account:
         self._busy: dict[str, None] = {}  # in the order they began
 
     def line(self) -> str:
-        at = next(reversed(self._busy), "reading what there is" if not self.finished else "")
+        if not self._busy and not self.finished:
+            return "reading what there is"
         more = f" and {len(self._busy) - 1} more" if len(self._busy) > 1 else ""
-        return (
-            f"{self.finished}/{self.planned} {at}{more}".strip() if self.planned else "reading what there is"
-        )
+        return f"{self.finished}/{self.planned} {next(reversed(self._busy), '')}{more}".strip()
 
     def take(self, line: str, note: Callable[[str], None]) -> None:
         """Read one line of Terraform's machine-readable output; other lines are kept as errors."""
