@@ -23,7 +23,7 @@ locals {
     sqs_url                = "https://sqs.${var.region}.${data.aws_partition.current.dns_suffix}/${local.account_id}"
     key_arn                = module.encryption.key_arn
     key_grants             = module.encryption.grants.use
-    alarm_topic_arn        = "${local.arns.sns}:${var.name_prefix}postbus-alarms"
+    alarm_topic_arn        = var.target.has_alarms ? "${local.arns.sns}:${var.name_prefix}postbus-alarms" : null
     log_retention_days     = var.log_retention_days
     log_level              = var.log_level
     architecture           = var.package_platform == "linux-x86_64" ? "x86_64" : "arm64"

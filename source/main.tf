@@ -31,11 +31,11 @@ module "encryption" {
 
 module "packages" {
   source         = "./modules/packages"
+  context        = local.context
   packages       = ["core", "rules", "mock"]
   platform       = var.package_platform
   python_version = local.python_version
   builder_python = var.builder_python
-  deployment     = "${var.name_prefix}${local.account_id}-${var.region}"
 }
 
 # What every step tells, and where it can be replayed from.

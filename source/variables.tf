@@ -42,6 +42,7 @@ variable "target" {
     has_firehose_rule_target = optional(bool, true) # delivers from a rule to Firehose
     has_execution_logs       = optional(bool, true) # logs and encrypts Express executions
     has_tracing              = optional(bool, true) # X-Ray
+    has_alarms               = optional(bool, true) # tells all of an alarm's settings again when asked
   })
   default = {}
 }

@@ -27,7 +27,7 @@ variable "bus" {
 
 variable "archive" {
   description = "The package of the forwarding function, used only where rules do not reach Firehose."
-  type        = object({ path = string, hash = string })
+  type        = object({ bucket = string, key = string, hash = string })
 }
 
 variable "force_destroy" {

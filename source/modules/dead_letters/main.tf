@@ -39,6 +39,7 @@ resource "aws_sqs_queue" "this" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "not_empty" {
+  count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.name}-not-empty"
   alarm_description   = "Messages wait in ${local.name}: look with `postbus dlq show`, mend the cause, then `postbus dlq redrive`."
   namespace           = "AWS/SQS"

@@ -14,7 +14,7 @@ output "url" {
 }
 
 output "alarms" {
-  value = [aws_cloudwatch_metric_alarm.not_empty.arn]
+  value = aws_cloudwatch_metric_alarm.not_empty[*].arn
 }
 
 output "grants" {

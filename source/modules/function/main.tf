@@ -43,7 +43,8 @@ resource "aws_lambda_function" "this" {
   runtime                        = "python${var.context.python_version}"
   architectures                  = [var.context.architecture]
   handler                        = "postbus.functions.${var.step}.handler.lambda_handler"
-  filename                       = var.archive.path
+  s3_bucket                      = var.archive.bucket
+  s3_key                         = var.archive.key
   source_code_hash               = var.archive.hash
   memory_size                    = var.memory_mb
   timeout                        = var.timeout_seconds
@@ -75,10 +76,10 @@ resource "aws_lambda_function" "this" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "trouble" {
-  for_each = {
+  for_each = { for metric, meaning in {
     Errors    = "raised or timed out: its log group ${local.log_group} says why."
     Throttles = "was refused for want of concurrency: events wait, none is lost."
-  }
+  } : metric => meaning if var.context.alarm_topic_arn != null }
 
   alarm_name          = "${var.name}-${lower(each.key)}"
   alarm_description   = "${var.name} ${each.value}"

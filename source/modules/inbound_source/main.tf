@@ -172,7 +172,7 @@ resource "aws_pipes_pipe" "this" {
 
 # A pipe that fails says so itself.
 resource "aws_cloudwatch_metric_alarm" "pipe_fails" {
-  count               = var.context.target.has_pipes ? 1 : 0
+  count               = var.context.alarm_topic_arn != null && var.context.target.has_pipes ? 1 : 0
   alarm_name          = "${local.pipe_name}-pipe-fails"
   alarm_description   = "The pipe ${local.pipe_name} fails again and again and retries; payments wait in the stream, for 24 hours at most."
   namespace           = "AWS/EventBridge/Pipes"
@@ -191,7 +191,7 @@ resource "aws_cloudwatch_metric_alarm" "pipe_fails" {
 # A pipe that is stopped, or may no longer read, says nothing; but a running one asks the stream several times a
 # second, so silence is the sign.
 resource "aws_cloudwatch_metric_alarm" "pipe_state" {
-  count               = var.context.target.has_pipes ? 1 : 0
+  count               = var.context.alarm_topic_arn != null && var.context.target.has_pipes ? 1 : 0
   alarm_name          = "${local.pipe_name}-pipe-state"
   alarm_description   = "Nobody reads the stream of ${local.table_name}: is the pipe ${local.pipe_name} RUNNING?"
   namespace           = "AWS/DynamoDB"
@@ -208,6 +208,7 @@ resource "aws_cloudwatch_metric_alarm" "pipe_state" {
 
 # The age of the oldest record of each batch, as the function inside the pipe sees it.
 resource "aws_cloudwatch_metric_alarm" "record_age" {
+  count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.pipe_name}-record-age"
   alarm_description   = "Records of ${local.table_name} are older than ${var.alarm_age_seconds} s when they enter: the pipe is behind; after 24 hours the stream forgets them."
   namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE

@@ -41,7 +41,7 @@ output "alarms" {
   value = concat(
     module.quarantine.alarms, module.pipe_dead_letters.alarms, module.deduplicate.alarms,
     aws_cloudwatch_metric_alarm.pipe_fails[*].arn, aws_cloudwatch_metric_alarm.pipe_state[*].arn,
-    [aws_cloudwatch_metric_alarm.record_age.arn],
+    aws_cloudwatch_metric_alarm.record_age[*].arn,
   )
 }
 

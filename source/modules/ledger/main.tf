@@ -92,6 +92,7 @@ module "verify" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "imbalance" {
+  count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.ledger_name}-imbalance"
   alarm_description   = "The ledger does not add up: run `postbus ledger verify`, stop posting until it is explained."
   namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE

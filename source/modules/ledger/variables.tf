@@ -31,8 +31,8 @@ variable "shards" {
 }
 
 variable "archive" {
-  description = "The package: path of the archive and hash of its inputs."
-  type        = object({ path = string, hash = string })
+  description = "The package: where its archive lies, and the hash of its inputs."
+  type        = object({ bucket = string, key = string, hash = string })
 }
 
 variable "verify_every_minutes" {

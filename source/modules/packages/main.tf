@@ -1,4 +1,5 @@
-# Builds the Lambda packages inside apply.
+# Builds the Lambda packages inside apply and puts them where Lambda fetches them: from a bucket all functions are
+# made at once; sent with the call they are made one after the other.
 #
 # Everything is keyed by the hash of what goes in, never by the archive that comes out: a plan works on a clone
 # without archives, and the plan after an apply is empty.
@@ -18,19 +19,42 @@ locals {
     [var.platform, var.python_version],
     [for file in sort(local.inputs) : "${file} ${filesha256("${local.root}/${file}")}"],
   )))
+  hashes           = { for name in var.packages : name => sha256("${name} ${local.input_hash}") }
   platform_options = var.platform == "host" ? "--platform host" : "--platform ${var.platform} --python ${var.python_version}"
 }
 
 resource "terraform_data" "build" {
   for_each = var.packages
 
-  input = "${local.root}/.build/${var.platform}/${each.key}.zip"
+  input = "${path.root}/../.build/${var.platform}/${each.key}.zip"
 
-  # The prefix and the region stand here because a new deployment creates its functions anew, which needs the
-  # archive on disk.
-  triggers_replace = [local.input_hash, var.deployment]
+  # A new deployment uploads anew, which needs the archive on disk: so its bucket's name stands here too.
+  triggers_replace = [local.input_hash, var.context.prefix, var.context.account_id, var.context.region]
 
   provisioner "local-exec" {
     command = "${var.builder_python} ${local.root}/source/build/package.py ${each.key} ${local.platform_options} --output ${self.input}"
+  }
+}
+
+module "bucket" {
+  source        = "../private_bucket"
+  context       = var.context
+  name          = "packages"
+  force_destroy = true # whatever lies here can be built again
+}
+
+resource "aws_s3_object" "archive" {
+  for_each = var.packages
+
+  bucket        = module.bucket.name
+  key           = "${each.key}-${substr(local.hashes[each.key], 0, 16)}.zip"
+  source        = terraform_data.build[each.key].output
+  force_destroy = true
+
+  # Archives need no tags; sent in parts, an emulator loses them.
+  override_provider {
+    default_tags {
+      tags = {}
+    }
   }
 }

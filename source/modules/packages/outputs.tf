@@ -1,6 +1,6 @@
 output "archives" {
-  description = "Package name to its archive's path and the hash of its inputs.  Whoever uses a path waits for the build."
+  description = "Package name to where its archive lies and the hash of its inputs; whoever uses it waits for the upload."
   value = {
-    for name, build in terraform_data.build : name => { path = build.output, hash = base64sha256("${name} ${local.input_hash}") }
+    for name, archive in aws_s3_object.archive : name => { bucket = archive.bucket, key = archive.key, hash = local.hashes[name] }
   }
 }

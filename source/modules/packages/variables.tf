@@ -1,3 +1,14 @@
+variable "context" {
+  description = "What the deployment shares: see the root's context.tf."
+  type = object({
+    prefix     = string
+    partition  = string
+    account_id = string
+    region     = string
+    key_arn    = string
+  })
+}
+
 variable "packages" {
   description = "Names of the packages to build, as in source/build/packages.toml."
   type        = set(string)
@@ -15,10 +26,5 @@ variable "python_version" {
 
 variable "builder_python" {
   description = "The Python (3.11 or newer, with pip) that runs the builder."
-  type        = string
-}
-
-variable "deployment" {
-  description = "What tells this deployment from another on the same machine."
   type        = string
 }

@@ -66,6 +66,7 @@ resource "aws_s3_bucket_policy" "this" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  count  = var.keep_days == null ? 0 : 1
   bucket = aws_s3_bucket.this.id
 
   rule {
@@ -74,15 +75,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
 
     filter {}
 
-    dynamic "expiration" {
-      for_each = var.keep_days == null ? [] : [var.keep_days]
-      content {
-        days = expiration.value
-      }
+    expiration {
+      days = var.keep_days
     }
 
     noncurrent_version_expiration {
-      noncurrent_days = coalesce(var.keep_days, 365)
+      noncurrent_days = var.keep_days
     }
 
     abort_incomplete_multipart_upload {

@@ -125,6 +125,7 @@ resource "aws_lambda_event_source_mapping" "queue" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "queue_age" {
+  count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.name}-queue-age"
   alarm_description   = "The oldest message in ${local.name} waits longer than ${var.alarm_age_seconds} s: is ${local.function_name}, or what it depends on, away?"
   namespace           = "AWS/SQS"

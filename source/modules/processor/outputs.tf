@@ -32,5 +32,5 @@ output "log_group" {
 }
 
 output "alarms" {
-  value = concat(module.dead_letters.alarms, module.function.alarms, [aws_cloudwatch_metric_alarm.queue_age.arn])
+  value = concat(module.dead_letters.alarms, module.function.alarms, aws_cloudwatch_metric_alarm.queue_age[*].arn)
 }

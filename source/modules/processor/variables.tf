@@ -51,8 +51,8 @@ variable "function_name" {
 }
 
 variable "archive" {
-  description = "The package: path of the archive and hash of its inputs."
-  type        = object({ path = string, hash = string })
+  description = "The package: where its archive lies, and the hash of its inputs."
+  type        = object({ bucket = string, key = string, hash = string })
 }
 
 variable "environment" {

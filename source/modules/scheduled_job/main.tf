@@ -3,6 +3,14 @@
 
 locals {
   name = "${var.context.prefix}postbus-${replace(var.step, "_", "-")}"
+
+  # A job tells figures; CloudWatch knows no resources here, but the namespace it may write to.
+  metric_grants = [{
+    sid        = "TellFigures"
+    actions    = ["cloudwatch:PutMetricData"]
+    resources  = ["*"]
+    conditions = [{ test = "StringEquals", variable = "cloudwatch:namespace", values = [var.context.environment.POSTBUS_METRICS_NAMESPACE] }]
+  }]
 }
 
 module "dead_letters" {
@@ -22,7 +30,7 @@ module "function" {
   timeout_seconds      = var.timeout_seconds
   reserved_concurrency = var.reserved_concurrency
   environment          = var.environment
-  grants               = concat(module.dead_letters.grants.send, var.grants)
+  grants               = concat(module.dead_letters.grants.send, local.metric_grants, var.grants)
   dead_letter_arn      = module.dead_letters.named_arn
 }
 

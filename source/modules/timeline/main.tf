@@ -28,15 +28,15 @@ resource "aws_dynamodb_table" "this" {
   }
 
   attribute {
-    name = "open_since"
+    name = "idle_since"
     type = "S"
   }
 
-  # Sparse: transactions that are not final, the oldest first.
+  # Sparse: transactions that are not final, whoever waits longest first.
   global_secondary_index {
     name            = "open"
     hash_key        = "open_bucket"
-    range_key       = "open_since"
+    range_key       = "idle_since"
     projection_type = "ALL"
   }
 
@@ -72,7 +72,7 @@ module "record" {
   environment             = merge(var.record_environment, { POSTBUS_TIMELINE_TABLE = local.name })
   grants = [{
     sid        = "Record"
-    actions    = ["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    actions    = ["dynamodb:BatchWriteItem"]
     resources  = [local.arn]
     conditions = []
   }]
@@ -92,13 +92,14 @@ module "sweep" {
   })
   grants = concat([{
     sid        = "FindOpen"
-    actions    = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    actions    = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query"]
     resources  = [local.arn, "${local.arn}/index/open"]
     conditions = []
   }], var.sweep_grants)
 }
 
 resource "aws_cloudwatch_metric_alarm" "oldest_open" {
+  count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.name}-oldest-open"
   alarm_description   = "A transaction is open for more than ${var.alarm_open_seconds} s: `postbus trace` tells where it stands."
   namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE

@@ -121,12 +121,12 @@ resource "aws_cloudwatch_event_target" "workflow" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "trouble" {
-  for_each = {
+  for_each = { for metric, meaning in {
     ExecutionsFailed   = "failed without catching"
     ExecutionsTimedOut = "ran out of time"
     ExecutionsAborted  = "were stopped"
     ExecutionThrottled = "were held back"
-  }
+  } : metric => meaning if var.context.alarm_topic_arn != null }
 
   alarm_name          = "${local.name}-${each.key}"
   alarm_description   = "Executions of ${local.name} ${each.value}: the sweeper sends their events again; see ${local.log_group}."
