@@ -1,8 +1,233 @@
 """The guided tour: seed, generate, follow, summarise."""
 
-from local.settings import CannotRun, Settings
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from local.progress import Step, console
+from local.settings import ROOT, CannotRun, Settings
+from postbus.cli.sample import load_sample
+from postbus.domain.money import Money
+
+# What the tour sends: the same payments every time, so that its summary can be compared.
+MIX = {
+    "count": 60,
+    "seed": 2026,
+    "foreign_rate": 0.2,
+    "duplicate_rate": 0.1,
+    "invalid_rate": 0.05,
+    "declined_rate": 0.05,
+    "held_rate": 0.05,
+    "rejected_rate": 0.1,
+    "warned_rate": 0.05,
+    "rate_per_second": 10,
+}
+
+LONGEST_WAIT_SECONDS = 120
+
+_COLOURS = {"POSTED": "green", "HELD": "yellow", "VOIDED": "red", "on its way": "cyan"}
 
 
 def run(settings: Settings) -> None:
-    """Show the deployed stack at work."""
-    raise CannotRun(f"The demo has no tour yet; the stack is up at {settings.endpoint}.")
+    """Show the deployed stack at work.
+
+    Raises:
+        CannotRun: payments are still on their way when the time is up.
+    """
+    deployment = json.loads(settings.deployment_file.read_text(encoding="utf-8"))
+    clients = _Clients(settings)
+    with Step("seeding accounts, merchants and rates") as step:
+        counts = load_sample(
+            clients("dynamodb"), deployment["tables"], deployment["posting_shards"], datetime.now(UTC)
+        )
+        step.done("seeded " + ", ".join(f"{number} {name}" for name, number in counts.items()))
+    with Step(f"visa-mock writes {MIX['count']} authorisations, {MIX['rate_per_second']} a second"):
+        written = clients.invoke(deployment["functions"]["visa-mock"], MIX)
+    ids = [one for kind, of_kind in written["transactions"].items() for one in of_kind]
+    never_enter = {one for kind in ("declined", "invalid") for one in written["transactions"].get(kind, ())}
+    states = _follow(clients, deployment, [one for one in ids if one not in never_enter])
+    _summary(clients, deployment, written, states)
+    _one_story(settings, states)
+    _what_next(settings, states)
+
+
+class _Clients:
+    """AWS clients turned towards the local stack, whatever the caller's environment says."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._session = boto3.Session(
+            aws_access_key_id="test", aws_secret_access_key="test", region_name=settings.region
+        )
+
+    def __call__(self, service: str) -> Any:
+        return self._session.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self._settings.endpoint,
+            config=Config(read_timeout=180, retries={"max_attempts": 3}),
+        )
+
+    def invoke(self, function: str, payload: Mapping[str, Any]) -> Any:
+        answer = self("lambda").invoke(FunctionName=function, Payload=json.dumps(payload).encode())
+        body = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise CannotRun(f"{function} failed: {body.get('errorMessage', body)}")
+        return body
+
+
+def _outcomes(
+    clients: _Clients, deployment: Mapping[str, Any], ids: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """Outcome items by transaction id, of those that have one."""
+    dynamodb, table = clients("dynamodb"), deployment["tables"]["ledger"]
+    wanted, found = sorted(ids), {}
+    for start in range(0, len(wanted), 100):
+        keys = [{"transaction_id": {"S": one}} for one in wanted[start : start + 100]]
+        answer = dynamodb.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
+        for item in answer["Responses"][table]:
+            found[item["transaction_id"]["S"]] = {
+                name: value.get("S", value.get("N")) for name, value in item.items()
+            }
+    return found
+
+
+def _follow(clients: _Clients, deployment: Mapping[str, Any], ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Watch the payments until each has its outcome."""
+    progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bars = {name: progress.add_task(f"[{colour}]{name}", total=len(ids)) for name, colour in _COLOURS.items()}
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    console.print(f"following {len(ids)} payments on their way to the ledger")
+    last_line = time.monotonic()
+    with Live(Group(progress), console=console, refresh_per_second=8, transient=True):
+        while True:
+            outcomes = _outcomes(clients, deployment, ids)
+            counts = Counter(item["state"] for item in outcomes.values())
+            counts["on its way"] = len(ids) - len(outcomes)
+            for name, bar in bars.items():
+                progress.update(bar, completed=counts[name])
+            if not console.is_terminal and time.monotonic() - last_line >= 2:
+                console.print("  " + ", ".join(f"{number} {name}" for name, number in sorted(counts.items())))
+                last_line = time.monotonic()
+            if len(outcomes) == len(ids):
+                return outcomes
+            if time.monotonic() > deadline:
+                missing = sorted(set(ids) - set(outcomes))
+                raise CannotRun(
+                    f"{len(missing)} payments have no outcome after {LONGEST_WAIT_SECONDS} s, such as {missing[0]}.\n"
+                    f"Look with: postbus trace {missing[0]}"
+                )
+            time.sleep(0.3)
+
+
+def _summary(
+    clients: _Clients,
+    deployment: Mapping[str, Any],
+    written: Mapping[str, Any],
+    states: Mapping[str, dict[str, Any]],
+) -> None:
+    counts = Counter(item["state"] for item in states.values())
+    kinds = written["counts"]
+    expected = written["expected"]
+    rows = [
+        ("authorised", len(states), "approved records that entered"),
+        ("posted", counts["POSTED"], f"expected {expected['posted']}"),
+        (
+            "held",
+            counts["HELD"],
+            f"of them {kinds.get('duplicate', 0)} suspected duplicates; an operator decides",
+        ),
+        ("rejected", counts["VOIDED"], "account unknown, blocked or closed"),
+        ("quarantined", kinds.get("invalid", 0), "malformed records, parked with their reason"),
+        ("not entered", kinds.get("declined", 0), "declined authorisations never enter"),
+    ]
+    table = Table(title="What became of the payments", title_justify="left")
+    table.add_column("outcome")
+    table.add_column("count", justify="right")
+    table.add_column("", style="dim")
+    for row in rows:
+        table.add_row(row[0], str(row[1]), row[2])
+    console.print(table)
+
+    sums: Counter[str] = Counter()
+    for page in (
+        clients("dynamodb").get_paginator("scan").paginate(TableName=deployment["tables"]["balances"])
+    ):
+        for item in page["Items"]:
+            sums[item["currency"]["S"]] += int(item["balance_minor"]["N"])
+    balance = ", ".join(f"{Money(minor, currency)}" for currency, minor in sorted(sums.items()))
+    zero = not any(sums.values())
+    console.print(
+        f"trial balance: [{'green' if zero else 'red'}]{balance}[/] {'✓ zero' if zero else '✗ NOT ZERO'}"
+    )
+
+    seconds = sorted(_latencies(clients, deployment, states))
+    if seconds:
+        p95 = seconds[max(0, int(len(seconds) * 0.95) - 1)]
+        console.print(
+            f"latency, record written to posted: p50 {statistics.median(seconds):.2f} s, p95 {p95:.2f} s"
+        )
+    if counts["POSTED"] != expected["posted"] or counts["HELD"] != expected["held"] or not zero:
+        raise CannotRun("The summary is not what the generator expected: this is a fault; please report it.")
+
+
+def _latencies(
+    clients: _Clients, deployment: Mapping[str, Any], states: Mapping[str, dict[str, Any]]
+) -> Iterable[float]:
+    """Seconds from the transmission time, which the generator sets to when it writes, to the booking."""
+    dynamodb, table = clients("dynamodb"), deployment["tables"]["visa"]
+    for identifier, item in states.items():
+        if item["state"] == "POSTED":
+            key = {"auth": {"S": identifier.removeprefix("visa-")}}
+            record = dynamodb.get_item(TableName=table, Key=key).get("Item")
+            if record:
+                sent = datetime.fromisoformat(record["transmission_date_time"]["S"])
+                yield (datetime.fromisoformat(item["decided_at"]) - sent).total_seconds()
+
+
+def _one_story(settings: Settings, states: Mapping[str, dict[str, Any]]) -> None:
+    posted = next((one for one, item in sorted(states.items()) if item["state"] == "POSTED"), None)
+    if posted:
+        console.print(f"\nOne payment's story: [bold]postbus trace {posted}[/bold]")
+        _postbus(settings, "trace", posted)
+
+
+def _postbus(settings: Settings, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "postbus.cli", *arguments],
+        env={**settings.client_environment(), "PYTHONPATH": str(ROOT / "source/src")},
+        check=False,
+    )
+
+
+def _what_next(settings: Settings, states: Mapping[str, dict[str, Any]]) -> None:
+    held = next((one for one, item in sorted(states.items()) if item["state"] == "HELD"), "visa-…")
+    lines = Table.grid(padding=(0, 2))
+    for command, what in (
+        ("./postbus status", "where everything is"),
+        (f"./postbus hold show {held}", "why a payment is held, beside its original"),
+        (f"./postbus hold release {held} --waive … --reason …", "let it post"),
+        ("./postbus ledger verify", "prove the books"),
+        ("./postbus dlq list", "what waits for an operator"),
+        ("make test", "everything that checks the project"),
+        ("make down", "end it; nothing stays behind"),
+    ):
+        lines.add_row(Text(command, style="bold"), Text(what, style="dim"))
+    console.print("\nTry next:")
+    console.print(lines)
+    if os.environ.get("POSTBUS_PORT"):
+        console.print(f"(with POSTBUS_PORT={settings.port}, as now)", style="dim")

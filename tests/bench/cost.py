@@ -1,0 +1,166 @@
+"""What a million payments cost on AWS, counted from a run, times list prices, line by line.
+
+    python -m tests.bench.cost --payments 200
+
+The counting proxy (``tests.bench.meter``) stands between the functions and the emulator, so that every
+DynamoDB unit, event and queue request is one that was really asked for.  What the services do by themselves is
+derived from what was counted, by the rules named in the lines below.  Nothing is estimated without saying so.
+"""
+
+import json
+import math
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MILLION = 1_000_000
+FIREHOSE_ROUNDING = 5 * 1024
+PRICES = Path(__file__).with_name("prices.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the bill of a million payments."""
+
+    name: str
+    units: float
+    unit: str
+    dollars: float
+    note: str
+    timeline: bool = False
+
+
+def prices() -> dict[str, Any]:
+    return tomllib.loads(PRICES.read_text())
+
+
+def bill(
+    counted: Mapping[str, float], payments: int, functions: Mapping[str, Mapping[str, float]]
+) -> list[Line]:
+    """The lines of the bill for a million payments.
+
+    Args:
+        counted: the meter's units for ``payments`` payments.
+        functions: by function ``invocations``, ``messages``, ``gb_seconds``, ``log_bytes`` of that run.
+    """
+    price = prices()
+    lines: list[Line] = []
+
+    def line(name: str, key: str, units: float, note: str, timeline: bool = False) -> None:
+        units = units / payments * MILLION
+        dollars = units * price[key]["price"] / price[key]["per"]
+        lines.append(Line(name, units, price[key]["unit"], dollars, note, timeline))
+
+    def total(prefix: str, *, timeline: bool | None = None) -> float:
+        return sum(
+            units
+            for name, units in counted.items()
+            if name.startswith(prefix) and (timeline is None or ("timeline" in name) is timeline)
+        )
+
+    events = counted.get("events", 0)
+    line("bus events", "events", events, "every event the functions and the workflow put on the bus")
+    batches = sum(part["invocations"] for name, part in functions.items() if name.startswith("deduplicate"))
+    line("pipe", "pipe", batches, "one request a batch")
+    line("archive", "archive", counted.get("event bytes", 0), "each event once")
+    line("archive, one month kept", "archive_storage", counted.get("event bytes", 0), "archive_days = 30")
+    executions = counted.get("event TransactionEnriched", 0)
+    line("workflow", "workflow", executions, "one execution for each enriched payment")
+    evaluated = functions.get("evaluate_rules", {}).get("gb_seconds", 0.0)
+    seconds = executions * 0.1 * max(1, math.ceil(evaluated / max(executions, 1) * 10))
+    line("workflow duration", "workflow_duration", seconds * 0.0625, "64 MB, rounded up to 100 ms each")
+    for timeline in (False, True):
+        chosen = {name: part for name, part in functions.items() if (name == "record_timeline") is timeline}
+        label = "timeline functions" if timeline else "functions"
+        line(
+            label,
+            "functions",
+            sum(part["invocations"] for part in chosen.values()),
+            "batches as they fell",
+            timeline,
+        )
+        line(
+            f"{label}' time",
+            "function_duration",
+            sum(part["gb_seconds"] for part in chosen.values()),
+            "this machine's time at the functions' memory",
+            timeline,
+        )
+        writes = total("write ", timeline=timeline)
+        line("timeline writes" if timeline else "table writes", "writes", writes, "measured sizes", timeline)
+        # A rule sends each event; a batch is received once and deleted once.
+        polled = {name: part for name, part in chosen.items() if part.get("queued")}
+        requests = sum(part["messages"] + 2 * part["invocations"] for part in polled.values())
+        line(
+            "timeline queue" if timeline else "queues",
+            "queues",
+            requests + (0 if timeline else total("sqs ")),
+            "one send an event; receive and delete a batch",
+            timeline,
+        )
+    line("table reads", "reads", total("read "), "measured sizes")
+    line("logs", "logs", sum(part["log_bytes"] for part in functions.values()), "one line a batch, INFO")
+    line("audit", "audit", events * FIREHOSE_ROUNDING, "each event rounded up to 5 KB")
+    finals = (
+        "event TransactionPosted",
+        "event TransactionRejected",
+        "event TransactionHeld",
+        "event TransactionPostingFailed",
+        "event TransactionVoided",
+    )
+    line("notifications", "notifications", sum(counted.get(name, 0) for name in finals), "one an outcome")
+    line("traces", "traces", payments * 0.05, "sampled: 5 in 100")
+    line(
+        "encryption",
+        "encryption",
+        payments * 0.002,
+        "an allowance: queues and tables reuse a data key for 5 minutes",
+    )
+    return lines
+
+
+def idle(resources: Counter[str], queues_polled: int, schedules_a_month: int) -> list[Line]:
+    """What a month costs while nothing is posted, from the resources that Terraform made."""
+    price = prices()["idle"]
+    counts = {
+        "keys": resources["aws_kms_key"],
+        "alarms": resources["aws_cloudwatch_metric_alarm"],
+        "dashboards": resources["aws_cloudwatch_dashboard"],
+        "metrics": 5,
+        "secrets": resources["aws_secretsmanager_secret"],
+        "polls": queues_polled * 5 * 3 * 60 * 24 * 30,
+        "schedules": schedules_a_month,
+    }
+    return [
+        Line(key, count, price[key]["unit"], count * price[key]["price"], "a month")
+        for key, count in counts.items()
+    ]
+
+
+def show(lines: list[Line], idle_lines: list[Line]) -> None:
+    print(f"{'per million payments':<28}{'units':>16}  {'US dollars':>10}  unit; how it was counted")
+    for entry in lines:
+        print(f"{entry.name:<28}{entry.units:>16,.0f}  {entry.dollars:>10.2f}  {entry.unit}; {entry.note}")
+    without = sum(entry.dollars for entry in lines if not entry.timeline)
+    print(f"{'before the timeline':<28}{'':>16}  {without:>10.2f}")
+    print(f"{'with everything on':<28}{'':>16}  {sum(entry.dollars for entry in lines):>10.2f}\n")
+    print(f"{'idle, a month':<28}{'units':>16}  {'US dollars':>10}")
+    for entry in idle_lines:
+        print(f"{entry.name:<28}{entry.units:>16,.0f}  {entry.dollars:>10.2f}  {entry.unit}")
+    print(f"{'idle in all':<28}{'':>16}  {sum(entry.dollars for entry in idle_lines):>10.2f}")
+
+
+def as_json(lines: list[Line], idle_lines: list[Line]) -> str:
+    return json.dumps(
+        {
+            "per_million": [
+                {"name": e.name, "units": e.units, "dollars": round(e.dollars, 4)} for e in lines
+            ],
+            "before_timeline": round(sum(e.dollars for e in lines if not e.timeline), 2),
+            "with_everything": round(sum(e.dollars for e in lines), 2),
+            "idle_month": round(sum(e.dollars for e in idle_lines), 2),
+        }
+    )

@@ -1,0 +1,41 @@
+"""Ways to make a deployed part fail and come back, by its public settings only."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.e2e.stack import Stack
+
+# Nothing listens on the discard port of this machine: a call there is refused at once.
+NOWHERE = "http://127.0.0.1:9"
+
+
+@contextmanager
+def environment(stack: Stack, function: str, **changes: str) -> Iterator[None]:
+    """Run the function with other settings, and put its own back whatever happens."""
+    functions = stack.client("lambda")
+    name = stack.deployment["functions"][function]
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+
+    def configure(variables: dict[str, str]) -> None:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+    configure({**before, **changes})
+    try:
+        yield
+    finally:
+        configure(before)
+
+
+@contextmanager
+def workflow_that_dies(stack: Stack) -> Iterator[None]:
+    """Every execution fails at once and uncaught, as one does that the service ends."""
+    states = stack.client("stepfunctions")
+    arn = stack.deployment["workflow_arn"]
+    before = states.describe_state_machine(stateMachineArn=arn)["definition"]
+    dies = '{"StartAt": "Die", "States": {"Die": {"Type": "Fail", "Error": "Killed", "Cause": "a test"}}}'
+    states.update_state_machine(stateMachineArn=arn, definition=dies)
+    try:
+        yield
+    finally:
+        states.update_state_machine(stateMachineArn=arn, definition=before)
