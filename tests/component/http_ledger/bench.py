@@ -25,7 +25,8 @@ class Outcomes(InMemoryOutcomes):
     """The outcome items, with a history, and a function that can be killed at the worst moment."""
 
     def __init__(self) -> None:
-        super().__init__(Books())
+        self.books = Books()
+        super().__init__(self.books)
         self.history: list[tuple[str, OutcomeState]] = []
         self.crash_before: OutcomeState | None = None
 

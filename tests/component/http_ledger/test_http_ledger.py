@@ -18,6 +18,7 @@ from postbus.ports import Answer, Impossible, NotNow, Settled
 from tests.component.http_ledger.bench import Bench, purchase, reversal
 from tests.contract.conformance import assert_conforms
 from tests.fakes.approvals import ALICE, BOB, NOON, instruction
+from tests.fakes.ledger import InMemoryLedger
 from tests.servers.misbehaving_ledger import NOT_BOOKED, PASSING, Way
 
 pytestmark = pytest.mark.component
@@ -439,6 +440,15 @@ def test_a_reversal_cannot_be_reversed(bench: Bench) -> None:
     outcome = settled(bench.post(reversal("back-1"))[0])
     assert outcome.data["reason"]["code"] == "REVERSAL_OF_REVERSAL"
     assert bench.system.asked("POST") == 2
+
+
+def test_what_one_ledger_booked_the_other_does_not_reverse(bench: Bench) -> None:
+    bench.post(purchase("1"))
+    own = InMemoryLedger(bench.outcomes.books)
+    assert isinstance(own.post([reversal("1")])[0], NotNow)
+    own.post([purchase("2")])
+    assert isinstance(bench.post(reversal("2"))[0], NotNow)
+    assert bench.system.asked("POST") == 1
 
 
 # Credentials

@@ -87,11 +87,7 @@ class HttpLedger:
         if own.state is OutcomeState.SENDING:
             return self._ask_then_book(instruction, own, original)
         if original.state is OutcomeState.POSTED and own.state in (None, OutcomeState.RELEASED):
-            # What its entries are is for the posting system to say, so only this much can be told here.
-            if original.outcome and original.outcome.data["kind"] == Kind.REVERSAL.value:
-                text = "its original is a reversal itself"
-                return self._decide((refusal(instruction, "REVERSAL_OF_REVERSAL", text),))
-            return self._send(instruction, original)
+            return self._reverse_posted(instruction, original)
         match settle(instruction, own, original, shards=1):
             case Stand(outcomes):
                 return Settled(outcomes)
@@ -101,6 +97,16 @@ class HttpLedger:
                 return NotNow(reason)
             case Contradiction(reason):
                 return Impossible(reason)
+        return self._send(instruction, original)
+
+    def _reverse_posted(self, instruction: PostingInstruction, original: Stored) -> Answer:
+        """What the original's entries are is for the posting system to say, so little can be told here."""
+        assert original.outcome is not None
+        if original.outcome.data["ledger"] != "http":
+            return NotNow(f"{original.outcome.transaction_id} is booked in another ledger")
+        if original.outcome.data["kind"] == Kind.REVERSAL.value:
+            text = "its original is a reversal itself"
+            return self._decide((refusal(instruction, "REVERSAL_OF_REVERSAL", text),))
         return self._send(instruction, original)
 
     def _decide(self, wanted: Sequence[Outcome]) -> Answer:

@@ -167,6 +167,8 @@ def _settle_reversal(instruction: PostingInstruction, own: Stored, original: Sto
 
 def _reverse_posted(instruction: PostingInstruction, posting: Outcome, original: Stored, shards: int) -> Plan:
     transaction, data = instruction.transaction, posting.data
+    if data["ledger"] != "dynamodb":
+        return Wait(f"{posting.transaction_id} is booked in another ledger")
     if data["kind"] == Kind.REVERSAL.value:
         return Decide((refusal(instruction, "REVERSAL_OF_REVERSAL", "its original is a reversal itself"),))
     amount, billing = Money.from_data(data["amount"]), Money.from_data(data["billing"])
