@@ -1,0 +1,171 @@
+"""The workflows: valid, every state reachable, every task retried and caught, no business in them."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "statemachines").glob("*.asl.json"))
+
+# What Terraform fills in, by the name of the variable.
+VALUES = {
+    "evaluate_rules_arn": "arn:aws:lambda:eu-central-1:000000000000:function:postbus-evaluate-rules",
+    "check_conversion_arn": "arn:aws:lambda:eu-central-1:000000000000:function:postbus-check-conversion",
+    "bus_name": "postbus",
+    "parking_queue_url": "https://sqs.eu-central-1.amazonaws.com/000000000000/postbus-parking",
+}
+
+# An Express execution ends after five minutes, uncaught; what it parks must be parked before.
+EXPRESS_SECONDS = 300
+
+
+def rendered(file: Path) -> dict[str, Any]:
+    """As Terraform's templatefile makes it; a variable that is not among VALUES fails, as it would there."""
+    text = file.read_text()
+    assert "%{" not in text, "Terraform takes that for a directive"
+    definition: dict[str, Any] = json.loads(re.sub(r"\$\{(\w+)\}", lambda name: VALUES[name[1]], text))
+    return definition
+
+
+def states(file: Path) -> dict[str, dict[str, Any]]:
+    return dict(rendered(file)["States"])
+
+
+def successors(state: dict[str, Any]) -> Iterator[str]:
+    for holder in (state, *state.get("Choices", ()), *state.get("Catch", ())):
+        yield from (holder[name] for name in ("Next", "Default") if name in holder)
+
+
+def tasks(file: Path) -> dict[str, dict[str, Any]]:
+    return {name: state for name, state in states(file).items() if state["Type"] == "Task"}
+
+
+@pytest.fixture(scope="session")
+def validator() -> Path:
+    """The pinned validator, installed beside the other caches once."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("needs node and npm on PATH, for the state machine validator")
+    source, folder = Path(__file__).parent / "asl", ROOT / ".local" / "cache" / "asl-validator"
+    program = folder / "node_modules" / ".bin" / "asl-validator"
+    lock = (source / "package-lock.json").read_text()
+    installed = folder / "package-lock.json"
+    if not program.exists() or not installed.exists() or installed.read_text() != lock:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(source, folder)
+        npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+        done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, timeout=180)
+        if done.returncode != 0:
+            installed.unlink(missing_ok=True)
+            pytest.skip(f"npm could not install the state machine validator: {done.stderr.strip()[-300:]}")
+    return program
+
+
+def judged(validator: Path, definition: Any) -> subprocess.CompletedProcess[str]:
+    command = ["node", str(validator), "--json-definition", json.dumps(definition)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_there_is_a_workflow() -> None:
+    assert [file.name for file in FILES] == ["business_rules.asl.json"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_it_is_valid_by_the_languages_own_validator(validator: Path, file: Path) -> None:
+    done = judged(validator, rendered(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_the_validator_sees_a_branch_that_leads_nowhere(validator: Path, file: Path) -> None:
+    broken = rendered(file)
+    next(iter(broken["States"].values()))["Default"] = "Nowhere"
+    done = judged(validator, broken)
+    assert done.returncode != 0
+    assert "Nowhere" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_state_can_be_reached_and_every_end_is_meant(file: Path) -> None:
+    all_states = states(file)
+    reached, waiting = set(), {rendered(file)["StartAt"]}
+    while waiting:
+        reached |= waiting
+        waiting = {name for one in waiting for name in successors(all_states[one])} - reached
+    assert reached == set(all_states)
+    ends = {name for name, state in all_states.items() if not list(successors(state))}
+    assert {all_states[name]["Type"] for name in ends} == {"Succeed", "Fail"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_every_task_is_retried_long_enough_and_then_caught(file: Path) -> None:
+    assert len(tasks(file)) >= 4
+    for name, task in tasks(file).items():
+        last = task["Retry"][-1]
+        assert "States.TaskFailed" in last["ErrorEquals"] or "States.ALL" in last["ErrorEquals"], name
+        for retrier in task["Retry"]:
+            numbers = [
+                retrier[field]
+                for field in ("IntervalSeconds", "BackoffRate", "MaxAttempts")
+                if field in retrier
+            ]
+            # As text every execution would fail, and not before.
+            assert all(type(number) in (int, float) for number in numbers), name
+        assert last["MaxAttempts"] >= 30, name
+        assert task["Catch"][-1]["ErrorEquals"] == ["States.ALL"], name
+        waits = [
+            min(last["IntervalSeconds"] * last["BackoffRate"] ** tried, last["MaxDelaySeconds"])
+            for tried in range(last["MaxAttempts"])
+        ]
+        assert 60 <= sum(waits) <= EXPRESS_SECONDS / 2, name
+        assert 0 < task["TimeoutSeconds"] < EXPRESS_SECONDS, name
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_whatever_fails_is_parked_with_its_reason_before_the_workflow_fails(file: Path) -> None:
+    all_states = states(file)
+    (park,) = [name for name, task in tasks(file).items() if "sqs" in task["Resource"]]
+    for name, task in tasks(file).items():
+        if name != park:
+            assert [catcher["Next"] for catcher in task["Catch"]] == [park], name
+            assert all("error" in catcher["Assign"] for catcher in task["Catch"]), name
+    arguments = all_states[park]["Arguments"]
+    # The message as it came: a redrive publishes it again, with the name of its replay if it has one.
+    assert arguments["MessageBody"] == "{% $string($states.context.Execution.Input) %}"
+    assert "$error" in arguments["MessageAttributes"]["reason"]["StringValue"]
+    assert all_states[all_states[park]["Next"]]["Type"] == "Fail"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_our_own_faults_are_not_tried_again(file: Path) -> None:
+    for name, task in tasks(file).items():
+        if "lambda" in task["Resource"]:
+            first = task["Retry"][0]
+            assert {"Malformed", "InvariantBroken"} <= set(first["ErrorEquals"]), name
+            assert first["MaxAttempts"] == 0, name
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_functions_get_the_message_whole(file: Path) -> None:
+    payloads = [
+        json.dumps(task["Arguments"]["Payload"])
+        for task in tasks(file).values()
+        if "lambda" in task["Resource"]
+    ]
+    assert len(payloads) == 2
+    assert all("{% $states.context.Execution.Input %}" in payload for payload in payloads)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_it_knows_of_no_amount_currency_or_limit(file: Path) -> None:
+    """What it may look at is whether there is something to check; what is judged stands in ``rules/``."""
+    expressions = re.findall(r"{%(.*?)%}", file.read_text())
+    assert expressions
+    about_data = [one.strip() for one in expressions if "detail" in one]
+    assert about_data == ["$states.input.detail.data.facts.converted = true"]
+    assert not re.search(r"amount|currency|minor|severity|threshold", " ".join(expressions))
