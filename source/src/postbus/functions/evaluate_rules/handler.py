@@ -1,7 +1,8 @@
 """Judge an enriched transaction by the decision tables, for the business-rules workflow.
 
 TransactionEnriched v1  ->  TransactionPostingApproved v1 | TransactionHeld v1 | TransactionRejected v1,
-    and ForeignTransactionFound v1, CurrencyConversionTransactionFound v1, WarningMerchantTypeTransactionFound v1
+    + ForeignTransactionFound v1, CurrencyConversionTransactionFound v1,
+      WarningMerchantTypeTransactionFound v1
 """
 
 from collections.abc import Callable, Mapping
