@@ -102,7 +102,7 @@ def test_postings_while_the_books_are_checked_are_nothing_wrong(
     tables: TableWorld, books: LedgerBooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traffic(tables)
-    real, left = tables.client.scan, [f"M{n}" for n in range(12)]
+    real, left = tables.client.scan, [f"M{n}" for n in range(5)]
 
     def busy(**request: Any) -> Any:
         if left:

@@ -90,7 +90,13 @@ class LedgerBooks:
         }
 
     def _postings(self) -> Iterator[Posting]:
-        for item in self._scan(self._ledger_table):
+        items = self._scan(
+            self._ledger_table,
+            # Not what only a held transaction keeps, which may be large.
+            ProjectionExpression="transaction_id, #state, #data, reversed_minor, reversed_billing_minor",
+            ExpressionAttributeNames={"#state": "state", "#data": "data"},
+        )
+        for item in items:
             if item.get("state", {}).get("S") != OutcomeState.POSTED.value:
                 continue
             data = json.loads(item["data"]["S"])
@@ -106,19 +112,31 @@ class LedgerBooks:
                 reversed_billing_minor=_number(item, "reversed_billing_minor"),
             )
 
-    def _scan(self, table: str) -> Iterator[Item]:
-        """Every item, strongly consistent, several segments at a time, in no order."""
-
-        def segment(number: int) -> list[Item]:
-            with answering("ledger"):
-                pages = self._client.get_paginator("scan").paginate(
-                    TableName=table, ConsistentRead=True, Segment=number, TotalSegments=self._segments
+    def _scan(self, table: str, **details: Any) -> Iterator[Item]:
+        """Every item, strongly consistent, in no order; a page of each segment at a time is in memory."""
+        scan = self._client.get_paginator("scan")
+        segments: list[Iterator[Any]] = [
+            iter(
+                scan.paginate(
+                    TableName=table,
+                    ConsistentRead=True,
+                    Segment=number,
+                    TotalSegments=self._segments,
+                    **details,
                 )
-                return [item for page in pages for item in page["Items"]]
-
+            )
+            for number in range(self._segments)
+        ]
         with ThreadPoolExecutor(self._segments) as readers:
-            for items in readers.map(segment, range(self._segments)):
-                yield from items
+            while segments:
+                pages = list(readers.map(_next_page, segments))
+                yield from (item for page in pages if page for item in page["Items"])
+                segments = [segment for segment, page in zip(segments, pages, strict=True) if page]
+
+
+def _next_page(segment: Iterator[Any]) -> Any:
+    with answering("ledger"):
+        return next(segment, None)
 
 
 def _number(item: Item, name: str) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from postbus.domain.money import Money
 from postbus.domain.posting import Direction, Entry, imbalance
 
-_ROUNDS = 5
+_ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
