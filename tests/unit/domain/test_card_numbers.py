@@ -71,6 +71,16 @@ def test_shorter_and_longer_runs_are_something_else(length: int) -> None:
     assert scan(complete("4" * (length - 1))) == []
 
 
+@given(st.text(string.digits, min_size=20, max_size=40))
+def test_no_part_of_a_longer_run_is_taken_for_a_card_number(digits: str) -> None:
+    assert scan(digits) == []
+
+
+def test_the_check_digit_is_luhns() -> None:
+    # The usual example, worked by hand: 7 9 9 2 7 3 9 8 7 1, check digit 3.
+    assert [digit for digit in string.digits if passes_luhn(f"7992739871{digit}")] == ["3"]
+
+
 def iban(country: str, account: str) -> str:
     letters = "".join(str(int(character, 36)) for character in f"{account}{country}00")
     return f"{country}{98 - int(letters) % 97:02d}{account}"
@@ -82,8 +92,10 @@ def test_an_iban_is_no_card_number_though_its_digits_pass_the_check() -> None:
     tricky = next(one for one in ibans if passes_luhn(one[2:21]))
     assert is_iban(tricky)
     assert scan(tricky) == []
-    assert scan(" ".join(tricky[at : at + 4] for at in range(0, len(tricky), 4))) == []
     assert scan(f'{{"iban": "{tricky}"}}') == []
+    in_groups = [" ".join(one[at : at + 4] for at in range(0, len(one), 4)) for one in ibans]
+    assert any(passes_luhn(one[4:21]) for one in ibans)
+    assert [scan(one) for one in in_groups] == [[]] * len(ibans)
     broken = tricky[:-1] + ("1" if tricky[-1] == "0" else "0")
     assert not is_iban(broken)
     assert scan(broken) == [tricky[2:21]]

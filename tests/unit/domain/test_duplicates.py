@@ -84,6 +84,17 @@ def test_other_content_under_the_same_id_is_a_conflict(changes: dict[str, Any]) 
     assert verdict == Verdict(Judgement.CONFLICT, "visa-A1")
 
 
+def test_either_amount_alone_makes_another_content() -> None:
+    abroad: dict[str, Any] = {"amount": Money(1400, "USD"), "conversion_rate": "0.8786"}
+    for changes in (
+        {"amount": Money(1401, "USD")},
+        {"billing": Money(1231, "EUR")},
+        {"conversion_rate": "0.8787"},
+    ):
+        other = transaction(**{**abroad, **changes})
+        assert verdict_on(other, after=transaction(**abroad)).judgement is Judgement.CONFLICT
+
+
 def test_the_same_business_under_another_id_is_a_suspected_duplicate() -> None:
     again = transaction(transaction_id="visa-A2", transmitted_at="2026-02-01T11:59:59Z")
     assert verdict_on(again, after=transaction()) == Verdict(Judgement.SUSPECTED_DUPLICATE, "visa-A1")
