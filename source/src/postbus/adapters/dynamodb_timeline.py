@@ -210,6 +210,25 @@ class DynamoDbTimeline:
                     parse_time(item["open_since"]["S"]),
                 )
 
+    # -- whoever counts -----------------------------------------------------------------------------------
+
+    def everything(self) -> Iterator[Event]:
+        """Every event of every transaction, each once; reads the whole table."""
+        with answering("timeline"):
+            pages = self._client.get_paginator("scan").paginate(
+                TableName=self._table, FilterExpression="attribute_exists(events)"
+            )
+            # Items of one transaction come one after the other.
+            transaction_id, seen = "", set[str]()
+            for page in pages:
+                for item in page["Items"]:
+                    if item["transaction_id"]["S"] != transaction_id:
+                        transaction_id, seen = item["transaction_id"]["S"], set()
+                    for event in _unpacked(item["events"]["B"]):
+                        if event.event_id not in seen:
+                            seen.add(event.event_id)
+                            yield event
+
     def _pages(self, **query: Any) -> Iterator[Item]:
         with answering("timeline"):
             for page in self._client.get_paginator("query").paginate(TableName=self._table, **query):

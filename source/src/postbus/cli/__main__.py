@@ -1,0 +1,5 @@
+"""``python -m postbus.cli``."""
+
+from postbus.cli.app import main
+
+main()

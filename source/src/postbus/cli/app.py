@@ -1,0 +1,121 @@
+"""The operator's command, ``postbus``: find out what happens to payments, and decide where someone must."""
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from postbus.adapters.lambda_functions import LambdaFunction
+from postbus.cli import dead_letters, deployment, hold, ledger, reconcile, replay, status, trace
+from postbus.cli.desk import AS_JSON, Desk, desk_of
+from postbus.cli.errors import CannotRun, Exit
+from postbus.domain.errors import InvariantBroken, Malformed, OutcomeUnknown, PostbusError, Unavailable
+
+
+class PlainErrors(TyperGroup):
+    """One line to standard error and an exit code, instead of a traceback, for what people can act on."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (CannotRun, PostbusError, ClientError, BotoCoreError) as error:
+            text, code = _told(error)
+            Console(stderr=True, soft_wrap=True).print(f"postbus: {text}", markup=False, highlight=False)
+            raise typer.Exit(code) from None
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    match error:
+        case CannotRun():
+            return str(error), error.exit
+        case Malformed():
+            return str(error), Exit.BAD_INPUT
+        case Unavailable() | OutcomeUnknown():
+            return f"{error}. Nothing is lost: try again.", Exit.NO_ANSWER
+        case InvariantBroken():
+            return f"{error}. This should not happen: keep this message for the developers.", Exit.NOT_DONE
+        case ClientError():
+            said = error.response.get("Error", {})
+            what = f"{error.operation_name}: {said.get('Code', '')}: {said.get('Message', '')}"
+            return f"AWS refused {what}", Exit.NOT_DONE
+    return f"{type(error).__name__}: {error}", Exit.NO_ANSWER if _is_silence(error) else Exit.BAD_INPUT
+
+
+def _is_silence(error: Exception) -> bool:
+    return "Connect" in type(error).__name__ or "Timeout" in type(error).__name__
+
+
+app = typer.Typer(
+    name="postbus",
+    cls=PlainErrors,
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def choose(
+    context: typer.Context,
+    prefix: str = typer.Option("", "--prefix", envvar="POSTBUS_PREFIX", help="The deployment's name prefix."),
+    region: str | None = typer.Option(None, "--region", help="AWS region; by default the environment's."),
+    file: str | None = typer.Option(
+        None,
+        "--deployment",
+        envvar="POSTBUS_DEPLOYMENT",
+        help="A file with the Terraform output `deployment`; by default the parameter store is asked.",
+    ),
+) -> None:
+    """Which deployment to speak to."""
+    find: Callable[[], deployment.Deployment] = lambda: deployment.load(prefix, region, file)  # noqa: E731
+    context.obj = Desk(find)
+
+
+app.command("status")(status.status)
+app.command("trace")(trace.trace)
+app.command("cancel")(hold.cancel)
+app.command("reconcile")(reconcile.reconcile)
+app.command("replay")(replay.replay)
+app.add_typer(hold.app, name="hold")
+app.add_typer(dead_letters.app, name="dlq")
+app.add_typer(ledger.app, name="ledger")
+
+for _module, _name in (("postbus.cli.rules", "rules"), ("postbus.cli.sample", "sample")):
+    if find_spec(_module) and (_part := getattr(import_module(_module), "app", None)):
+        app.add_typer(_part, name=_name)
+
+
+@app.command("sweep")
+def sweep(context: typer.Context, as_json: bool = AS_JSON) -> None:
+    """Send the last event of what got stuck again now, without waiting for the schedule."""
+    desk = desk_of(context)
+    function = LambdaFunction(desk.deployment.client("lambda"), desk.deployment.one("functions", "sweep"))
+    with desk.progress("sweeping"):
+        counts = function({})
+    desk.show(as_json, counts, ", ".join(f"{number} {what}" for what, number in counts.items()))
+
+
+@app.command("deployment")
+def names(context: typer.Context, as_json: bool = AS_JSON) -> None:
+    """The names of everything this deployment consists of."""
+    desk = desk_of(context)
+    table = Table("what", "name")
+    for kind, value in desk.deployment.names.items():
+        if isinstance(value, dict):
+            for name, what in sorted(value.items()):
+                table.add_row(f"{kind}.{name}", str(what))
+        else:
+            table.add_row(kind, value if isinstance(value, str) else json.dumps(value))
+    desk.show(as_json, desk.deployment.names, table)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,152 @@
+"""What every command works with: the deployment, the ports behind it, a way to answer people or programs."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from postbus.adapters.aws_calls import answering
+from postbus.adapters.dynamodb_outcome_reader import OutcomeReader
+from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
+from postbus.adapters.dynamodb_timeline import DynamoDbTimeline
+from postbus.adapters.eventbridge_bus import EventBridgeBus
+from postbus.cli.deployment import Deployment
+from postbus.cli.errors import CannotRun
+from postbus.domain import card_numbers
+
+if TYPE_CHECKING:
+    from postbus.adapters.dynamodb_books import LedgerBooks
+
+AS_JSON = typer.Option(False, "--json", help="Answer as JSON, for programs.")
+REASON = typer.Option(..., "--reason", help="Why; it is kept with the decision.")
+OPERATOR = typer.Option(
+    None, "--operator", help="Your name; it is kept as claimed, beside the identity AWS knows you by."
+)
+
+_OPERATOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9 @._:/+=,-]{0,255}", re.ASCII)
+_LONG_NUMBER = re.compile(r"[0-9]([ -]?[0-9]){12}", re.ASCII)
+_MOST_OF_A_REASON = 500
+
+
+class Desk:
+    """One operator's session with one deployment."""
+
+    def __init__(self, find: Callable[[], Deployment]) -> None:
+        self._find = find
+        # A pipe or a file gets whole lines, whatever their length.
+        self.console = Console(width=None if sys.stdout.isatty() else 160)
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        return self._find()
+
+    @cached_property
+    def outcomes(self) -> DynamoDbOutcomes:
+        return DynamoDbOutcomes(self.deployment.client("dynamodb"), self.deployment.table("ledger"))
+
+    @cached_property
+    def decided(self) -> OutcomeReader:
+        """The same outcomes, in bulk."""
+        return OutcomeReader(self.deployment.client("dynamodb"), self.deployment.table("ledger"))
+
+    @cached_property
+    def timeline(self) -> DynamoDbTimeline:
+        return DynamoDbTimeline(self.deployment.client("dynamodb"), self.deployment.table("timeline"))
+
+    @cached_property
+    def bus(self) -> EventBridgeBus:
+        return EventBridgeBus(self.deployment.client("events"), self.deployment.bus)
+
+    @cached_property
+    def books(self) -> "LedgerBooks":
+        from postbus.adapters.dynamodb_books import LedgerBooks
+
+        tables = self.deployment.table("ledger"), self.deployment.table("balances")
+        return LedgerBooks(self.deployment.client("dynamodb"), *tables)
+
+    def now(self) -> datetime:
+        """To the millisecond, as everything is kept."""
+        moment = datetime.now(UTC)
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+    def operator(self, claimed: str | None) -> str:
+        """Who gives the command: the caller's identity, and before it the name claimed, if any."""
+        if claimed is not None and not _OPERATOR.fullmatch(claimed):
+            raise CannotRun(
+                "--operator: a name of letters, digits and @._:/+=,- such as jane.doe@example.org."
+            )
+        with answering("identity service"):
+            known = str(self.deployment.client("sts").get_caller_identity()["Arn"])
+        return (f"{claimed}, claimed by {known}" if claimed else known)[:256]
+
+    # -- answers -------------------------------------------------------------------------------------------
+
+    def show(self, as_json: bool, data: Mapping[str, Any], *people: RenderableType) -> None:
+        """Answer a program with ``data``, or people with something to read."""
+        if as_json:
+            text = json.dumps(card_numbers.masked(data), indent=2, ensure_ascii=False)
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            return
+        for renderable in people:
+            self.console.print(renderable)
+
+    @contextmanager
+    def progress(self, what: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
+        """Show on the terminal that something is going on, and how far it is.
+
+        Yields:
+            Says how far it is, of ``total``; without a total, how many there were so far.
+        """
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            *([BarColumn()] if total is not None else [TextColumn("{task.completed:.0f}")]),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        with bar:
+            task = bar.add_task(what, total=total)
+            yield lambda done: bar.update(task, completed=done)
+
+
+def desk_of(context: typer.Context) -> Desk:
+    desk = context.obj
+    assert isinstance(desk, Desk)
+    return desk
+
+
+def checked_reason(reason: str) -> str:
+    """A reason fit to be kept and announced.
+
+    Raises:
+        CannotRun: empty, too long, or with something like a card number in it.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise CannotRun("--reason: say why, for whoever asks later.")
+    if len(reason) > _MOST_OF_A_REASON:
+        raise CannotRun(f"--reason: at most {_MOST_OF_A_REASON} characters.")
+    if _LONG_NUMBER.search(reason):
+        raise CannotRun("--reason: no number of 13 or more digits; it is announced to everyone who listens.")
+    return reason
+
+
+def ago(seconds: float) -> str:
+    """A span of time for people: ``4 s``, ``12 min``, ``3 h 5 min``, ``2 d 4 h``."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if whole < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"

@@ -1,0 +1,97 @@
+"""The books: balances, the entries of a posting, and whether it all adds up."""
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from postbus.cli.desk import AS_JSON, Desk, desk_of
+from postbus.cli.errors import CannotRun, Exit, NotDone
+from postbus.cli.hold import TRANSACTION
+from postbus.domain.money import Money
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+
+
+def _own_books(desk: Desk) -> None:
+    if desk.deployment.names.get("ledger", "dynamodb") != "dynamodb":
+        raise NotDone("the books are kept by the external posting system of this deployment: ask there.")
+
+
+@app.command()
+def balances(
+    context: typer.Context,
+    account: str | None = typer.Option(None, "--account", help="Only this account id."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Every account's balance, by currency."""
+    desk = desk_of(context)
+    _own_books(desk)
+    with desk.progress("reading balances"):
+        found = [one for one in desk.books.balances() if account in (None, one.account_id)]
+    if account is not None and not found:
+        raise CannotRun(f"--account: {account!r} has no balance; nothing was ever posted to it.")
+    table = Table("account", "balance", "available")
+    for one in found:
+        table.add_row(one.account_id, str(one.balance), str(one.available))
+    data = {
+        "balances": [
+            {
+                "account": one.account_id,
+                "currency": one.balance.currency,
+                "balance_minor": str(one.balance.minor),
+                "available_minor": str(one.available.minor),
+            }
+            for one in found
+        ]
+    }
+    desk.show(as_json, data, table)
+
+
+@app.command()
+def entries(context: typer.Context, transaction_id: str = TRANSACTION, as_json: bool = AS_JSON) -> None:
+    """What one payment has booked."""
+    desk = desk_of(context)
+    _own_books(desk)
+    found = desk.books.entries(transaction_id)
+    if not found:
+        raise NotDone(
+            f"{transaction_id} has booked nothing; `postbus trace {transaction_id}` says where it is."
+        )
+    table = Table("account", "debit", "credit")
+    for entry in found:
+        amounts = (str(entry.amount), "") if entry.direction == "debit" else ("", str(entry.amount))
+        table.add_row(entry.account_id, *amounts)
+    data = {"transaction_id": transaction_id, "entries": [entry.to_data() for entry in found]}
+    desk.show(as_json, data, table)
+
+
+@app.command()
+def verify(context: typer.Context, as_json: bool = AS_JSON) -> None:
+    """Whether every balance is the sum of its entries and debits equal credits; right while traffic runs."""
+    desk = desk_of(context)
+    _own_books(desk)
+    with desk.progress("going through the books"):
+        report = desk.books.verify()
+    table = Table("currency", "debits", "credits")
+    for currency, (debits, credits) in sorted(report.trial.items()):
+        table.add_row(currency, Money(debits, currency).text(), Money(credits, currency).text())
+    lines = [Text(f"{report.postings} postings.")]
+    lines += [Text(f"WRONG {where}: {what}", style="bold red") for where, what in report.wrong.items()]
+    if report.unconfirmed:
+        lines.append(
+            Text(f"Not confirmed, for they kept changing: {', '.join(report.unconfirmed)}. Run it again.")
+        )
+    if not report.wrong:
+        lines.append(Text("Every balance looked at is the sum of its entries; debits equal credits."))
+    data = {
+        "postings": report.postings,
+        "trial": {
+            currency: {"debits_minor": str(debits), "credits_minor": str(credits)}
+            for currency, (debits, credits) in report.trial.items()
+        },
+        "wrong": dict(report.wrong),
+        "unconfirmed": list(report.unconfirmed),
+    }
+    desk.show(as_json, data, table, *lines)
+    if report.wrong:
+        raise typer.Exit(Exit.NOT_DONE)

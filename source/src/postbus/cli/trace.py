@@ -1,0 +1,134 @@
+"""One payment's story: each hop, when, how long it took and why."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from postbus.cli.desk import AS_JSON, ago, desk_of
+from postbus.cli.errors import CannotRun
+from postbus.cli.hold import TRANSACTION
+from postbus.domain.event import Event, format_time
+from postbus.domain.lifecycle import COMMANDS, FACTS
+from postbus.domain.money import Money
+from postbus.domain.outcome import Outcome
+from postbus.domain.timeline import Story
+
+
+def trace(context: typer.Context, transaction_id: str = TRANSACTION, as_json: bool = AS_JSON) -> None:
+    """Everything that happened to one payment."""
+    desk = desk_of(context)
+    story = desk.timeline.story(transaction_id)
+    outcome = desk.outcomes.find(transaction_id)
+    if not story.events and outcome is None:
+        # A program may ask before the first event is there.
+        desk.show(as_json, _as_data(transaction_id, story, None))
+        if as_json:
+            return
+        raise CannotRun(
+            f"transaction: nothing is known of {transaction_id!r}.  An id is <source>-<authorisation id>, such "
+            "as visa-A10005; was the record approved?  `postbus reconcile --dry-run` finds what never came in."
+        )
+    desk.show(as_json, _as_data(transaction_id, story, outcome), *_for_people(transaction_id, story, outcome))
+
+
+def _as_data(transaction_id: str, story: Story, outcome: Outcome | None) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "transaction_id": transaction_id,
+        "state": story.state.value if story.state else None,
+        "final": story.is_final,
+        "events": [
+            {
+                "type": event.type,
+                "source": FACTS[event.type].source if event.type in FACTS else None,
+                "after_seconds": after,
+                "why": why(event),
+                "detail": event.to_detail(),
+            }
+            for event, after in _hops(story)
+        ],
+        "outcome": None,
+        "next": list(COMMANDS[story.state]) if story.state else [],
+    }
+    if outcome is not None:
+        data["outcome"] = {
+            "state": outcome.state.value,
+            "event": outcome.event_type,
+            "decided_at": format_time(outcome.decided_at),
+        }
+    if story.sent is not None:
+        data["sent_again"] = {"event_id": story.sent.event_id, "at": format_time(story.sent.at)}
+    return data
+
+
+def _hops(story: Story) -> list[tuple[Event, float]]:
+    """Each event with the seconds since the one that gave rise to it."""
+    known = {event.event_id: event.occurred_at for event in story.events}
+    return [
+        (
+            event,
+            round((event.occurred_at - known.get(event.causation_id, event.occurred_at)).total_seconds(), 3),
+        )
+        for event in story.events
+    ]
+
+
+def why(event: Event) -> str:
+    """What an event says beyond its name, in a line."""
+    data = event.data
+    parts: list[str] = []
+    if event.replay:
+        parts.append(f"replayed by {event.replay}")
+    for name in ("duplicate_of", "conflict_with", "reversed_by", "original_transaction_id"):
+        if name in data:
+            parts.append(f"{name.replace('_', ' ')} {data[name]}")
+    reason = data.get("reason")
+    if isinstance(reason, Mapping):
+        parts.append(f"{reason.get('code')}: {reason.get('text')}")
+    decision = data.get("decision", {})
+    found = data.get("findings") or decision.get("findings") or [data["finding"]] * ("finding" in data)
+    parts += [f"{finding['id']} ({finding['severity']})" for finding in found]
+    waived = data.get("waived") or decision.get("waived")
+    if waived:
+        parts.append(f"waived {', '.join(waived)}")
+    operator = data.get("operator") or decision.get("operator")
+    if operator:
+        parts.append(f"by {operator}")
+    said = reason if isinstance(reason, str) else decision.get("reason")
+    if said:
+        parts.append(f"“{said}”")
+    for entry in data.get("entries", ()):
+        money = Money.from_data({"amount": entry["amount"], "currency": entry["currency"]})
+        parts.append(f"{entry['direction']} {entry['account']} {money}")
+    if event.type == "TransactionAuthorized" and not parts:
+        transaction = data.get("transaction", {})
+        parts.append(f"{transaction.get('kind')} of {Money.from_data(transaction.get('amount'))}")
+    return "; ".join(parts)
+
+
+def _for_people(transaction_id: str, story: Story, outcome: Outcome | None) -> list[Any]:
+    table = Table("when", "event", "took", "why")
+    for event, after in _hops(story):
+        table.add_row(format_time(event.occurred_at), event.type, ago(after) if after else "", why(event))
+    state = story.state.value if story.state else "unknown"
+    lines = [Text(f"{transaction_id} is {state}{', for good' if story.is_final else ''}.")]
+    if story.events and story.began_at and story.moved_at:
+        took = (story.moved_at - story.began_at).total_seconds()
+        lines.append(Text(f"From its first event to its last it took {ago(took)}."))
+    if outcome is not None:
+        told = any(event.type == outcome.event_type for event in story.events)
+        lines.append(
+            Text(
+                f"Decided: {outcome.state.value} at {format_time(outcome.decided_at)}"
+                + ("." if told else "; its announcement is not in the timeline yet.")
+            )
+        )
+    if story.sent is not None:
+        lines.append(Text(f"The sweeper last sent an event of it again at {format_time(story.sent.at)}."))
+    if story.state and not story.is_final:
+        lines.append(
+            Text("What may be done: " + ", ".join(f"postbus {one}" for one in COMMANDS[story.state]))
+        )
+    return [table, *lines]
