@@ -52,7 +52,8 @@ def terraform() -> None:
 def checkov() -> None:
     """Static analysis of the Terraform; what is skipped stands, with its reason, beside its resource."""
     with Step("checkov") as step:
-        command = [str(CHECKOV), "-m", "checkov.main", "--directory", str(SOURCE), "--quiet", "--compact"]
+        command = [str(CHECKOV), "-m", "checkov.main", "--directory", str(SOURCE), "--framework", "terraform"]
+        command += ["--quiet", "--compact", "--skip-download"]  # it would ask its maker's servers for severities
         settings = [f"--config-file={path}" for path in [ROOT / ".checkov.yaml"] if path.exists()]
         run(
             [*command, *settings],
