@@ -33,6 +33,7 @@ INBOUND = "inbound-pipe"
 ANNOUNCED_BY_COMMAND = {
     "hold release": ("TransactionReleased", "TransactionPostingApproved"),
     "hold refuse": ("TransactionVoided",),
+    "cancel": ("TransactionVoided",),
 }
 
 # What only the ledger's own refusal may void.
@@ -176,9 +177,11 @@ def path_lines() -> Iterator[str]:
             for event in route["pattern"]["detail-type"]:
                 yield f"    {event}([{event}]) -->|{way}| {_id(name)}[{route['target']}]"
             yield from (f"    {_id(name)} --> {event}([{event}])" for event in route["leads_to"])
+    # What may be done anywhere on the path (to cancel) would be an arrow from everywhere.
     for command, events in ANNOUNCED_BY_COMMAND.items():
-        yield f"    TransactionHeld -->|operator| {_id(command)}[/postbus {command}/]"
-        yield from (f"    {_id(command)} --> {event}([{event}])" for event in events)
+        if [state for state in State if command in COMMANDS[state]] == [State.HELD]:
+            yield f"    TransactionHeld -->|operator| {_id(command)}[/postbus {command}/]"
+            yield from (f"    {_id(command)} --> {event}([{event}])" for event in events)
 
 
 def _id(name: str) -> str:

@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
-from postbus.domain.lifecycle import OutcomeState, State
+from postbus.cli.app import app
+from postbus.domain.lifecycle import COMMANDS, OutcomeState, State
 from postbus.domain.transaction import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,3 +50,13 @@ def test_the_glossary_has_each_word_once() -> None:
 @pytest.mark.parametrize("word", [*Kind, *State, *OutcomeState])
 def test_the_glossary_explains_every_kind_and_state(word: str) -> None:
     assert word in {row for row, _ in GLOSSARY}
+
+
+@pytest.mark.parametrize(
+    "command", sorted({command for commands in COMMANDS.values() for command in commands})
+)
+def test_every_command_that_the_lifecycle_offers_exists(command: str) -> None:
+    found = typer.main.get_command(app)
+    for word in command.split():
+        assert word in found.commands, command  # type: ignore[attr-defined]
+        found = found.commands[word]  # type: ignore[attr-defined]

@@ -167,11 +167,11 @@ _RANK = {
 
 # What an operator may do now, for the CLI and the documentation.
 COMMANDS: dict[State, tuple[str, ...]] = {
-    State.AUTHORIZED: ("trace", "sweep"),
-    State.ENRICHED: ("trace", "sweep"),
-    State.APPROVED: ("trace", "sweep"),
-    State.HELD: ("hold show", "hold release", "hold refuse"),
-    State.RELEASED: ("trace", "sweep"),
+    State.AUTHORIZED: ("trace", "sweep", "cancel"),
+    State.ENRICHED: ("trace", "sweep", "cancel"),
+    State.APPROVED: ("trace", "sweep", "cancel"),
+    State.HELD: ("hold show", "hold release", "hold refuse", "cancel"),
+    State.RELEASED: ("trace", "sweep", "cancel"),
     State.REJECTED: ("trace",),
     State.VOIDED: ("trace",),
     State.FAILED: ("trace",),
