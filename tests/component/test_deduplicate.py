@@ -242,6 +242,42 @@ def test_a_binary_attribute_is_named_and_left_out() -> None:
     assert "left out" in body["record"]["blob"]["B"]
 
 
+anything = st.recursive(
+    st.one_of(
+        st.fixed_dictionaries({"S": st.text(max_size=40)}),
+        st.fixed_dictionaries(
+            {"N": st.one_of(st.integers().map(str), st.decimals(allow_nan=False).map(str))}
+        ),
+        st.fixed_dictionaries({"BOOL": st.booleans()}),
+        st.just({"NULL": True}),
+        st.just({"B": "aGk="}),
+        st.fixed_dictionaries({"SS": st.lists(st.text(max_size=5), min_size=1, max_size=3)}),
+    ),
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"L": st.lists(inner, max_size=3)}),
+        st.fixed_dictionaries({"M": st.dictionaries(st.text(max_size=5), inner, max_size=3)}),
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from(sorted(example("partial_reversal"))) | st.text(min_size=1, max_size=20), anything)
+def test_whatever_stands_in_a_field_its_record_enters_or_is_parked_and_its_neighbour_enters(
+    name: str, value: dict[str, Any]
+) -> None:
+    bench = Bench()
+    record = changed(example("partial_reversal"))
+    record["dynamodb"]["NewImage"][name] = value
+    step = build(
+        SOURCES["visa"], SCHEMAS["visa"], bench.claims, bench.parking, lambda: NOON, timedelta(days=1)
+    )
+    details = step([record, changed(example("purchase"))])
+    json.dumps([details, bench.parking.parked])
+    entered = name != "status" or value == {"S": "APPROVED"}
+    assert len(details) - 1 + len(bench.parking.parked) == entered
+    assert details[-1]["metadata"]["transaction_id"] == "visa-A7K2M9QX4T"
+
+
 BATCH = (
     example("purchase"),
     example("purchase", auth="OTHER1"),

@@ -22,6 +22,7 @@ from postbus.domain.inbound.source import APPROVED
 from postbus.domain.transaction import Transaction
 from postbus.ports import ClaimStore, Clock, Parking
 from postbus.runtime.entry import request_function
+from postbus.runtime.logging import logger
 
 if TYPE_CHECKING:
     from postbus.runtime.config import Config
@@ -66,8 +67,10 @@ def build(
         details = [event.to_detail() for event in _judged(entrants, claims, window, now)]
         for record, fault in faults:
             stored = record["dynamodb"]
-            body = parked(source.name, str(record.get("eventID")), stored["Keys"], stored["NewImage"], fault)
+            event_id = str(record.get("eventID"))
+            body = parked(source.name, event_id, stored["Keys"], stored["NewImage"], fault)
             quarantine.park(body, reason(fault))
+            logger().warning("quarantined", extra={"stream_event_id": event_id, "reason": reason(fault)})
         return details
 
     return deduplicate
@@ -146,7 +149,9 @@ def bind(config: "Config") -> Callable[[Any], list[dict[str, Any]]]:
 
     source = source_named(config.text("SOURCE"))
     if fields := config.values.get("POSTBUS_FINGERPRINT_FIELDS"):
-        source = replace(source, fingerprint_fields=duplicates.checked_fields(fields.split(",")))
+        source = replace(
+            source, fingerprint_fields=duplicates.checked_fields([name.strip() for name in fields.split(",")])
+        )
     return build(
         source,
         RecordSchema(record_schema(source.name)),
