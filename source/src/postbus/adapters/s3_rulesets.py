@@ -5,6 +5,7 @@ in force, who put it there, when and why.  The bucket keeps every version of tha
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _POINTER = "rulesets/current.json"
+_VERSION = re.compile(r"r[0-9a-f]{12}")
 
 
 class PublishedMeanwhile(PostbusError):
@@ -78,7 +80,7 @@ class S3Rulesets:
             Malformed: there is none of this version.
             InvariantBroken: it is damaged: not a ruleset, or not the one its name says.
         """
-        body, _ = self._get(f"rulesets/{version}.json")
+        body = self._get(f"rulesets/{version}.json")[0] if _VERSION.fullmatch(version) else None
         if body is None:
             raise Malformed("version", f"a published version, not {version!r}")
         try:

@@ -24,7 +24,7 @@ def build(rates: Directory) -> Callable[[Any], Mapping[str, Any]]:
         pair = conversion.pair_of(transaction)
         rate = rates.find([pair]).get(pair)
         # A record without a rate is as unusable as one with a wrong rate, and neither is a missing record.
-        return conversion.check(transaction, None if rate is None else rate.get("rate", "")).to_data()
+        return conversion.check(transaction, None if rate is None else rate.get("rate") or "").to_data()
 
     return check_conversion
 
