@@ -8,6 +8,7 @@ import pytest
 
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.money import Money
+from postbus.domain.outcome import Outcome
 from postbus.domain.transaction import Kind
 from postbus.ports import Impossible, NotNow, Settled
 from tests.component.ledger.worlds import (
@@ -24,7 +25,7 @@ from tests.component.ledger.worlds import (
     trial,
 )
 from tests.contract.conformance import assert_conforms
-from tests.fakes.approvals import ALICE, BOB, CAROL, account, instruction
+from tests.fakes.approvals import ALICE, BOB, CAROL, NOON, account, instruction
 
 USD = Money(1100, "USD")
 
@@ -153,8 +154,6 @@ def test_what_another_ledger_was_sent_waits(world: World) -> None:
 
 
 def _sending(auth: str) -> Any:
-    from postbus.domain.outcome import Outcome
-
     sent = instruction(auth)
     return Outcome.of(sent.cause, OutcomeState.SENDING, "TransactionPostingApproved",
                       sent.transaction.content_hash, sent.decided_at, dict(sent.cause.data))  # fmt: skip
@@ -322,6 +321,20 @@ def test_reversals_together_never_exceed_their_original(world: World) -> None:
     assert_conforms(excess.announcement())
 
 
+@pytest.mark.parametrize(("amount", "billing"), [(600, 100), (100, 600)], ids=["amount", "billing"])
+def test_reversals_exceed_neither_the_amount_nor_the_billing(world: World, amount: int, billing: int) -> None:
+    post(world, "A1", amount=USD, billing=Money(1000, "EUR"))
+    part = {
+        "amount": Money(amount, "USD"),
+        "billing": Money(billing, "EUR"),
+        "reverses": "A1",
+        "partial": True,
+    }
+    assert post(world, "R1", Kind.REVERSAL, **part).state is OutcomeState.POSTED
+    excess = post(world, "R2", Kind.REVERSAL, **part)
+    assert excess.data["reason"]["code"] == "REVERSAL_EXCEEDS_ORIGINAL"
+
+
 def test_a_reversal_greater_than_its_original_is_refused(world: World) -> None:
     post(world, "A1", amount=1000)
     excess = post(world, "R1", Kind.REVERSAL, 1001, reverses="A1")
@@ -423,6 +436,23 @@ def test_a_reversal_in_other_currencies_is_refused(world: World) -> None:
     post(world, "A1", amount=USD, billing=Money(1000, "EUR"))
     refused = post(world, "R1", Kind.REVERSAL, 1000, reverses="A1")
     assert refused.data["reason"]["code"] == "REVERSAL_MISMATCH"
+
+
+def test_a_reversal_of_what_is_booked_in_another_ledger_waits(world: World) -> None:
+    booked = instruction("A1")
+    there = {"kind": "purchase", "ledger": "http", "amount": {"amount": "1000", "currency": "EUR"}}
+    world.outcomes.decide(
+        Outcome.of(
+            booked.cause,
+            OutcomeState.POSTED,
+            "TransactionPosted",
+            booked.transaction.content_hash,
+            NOON,
+            there,
+        )
+    )
+    assert isinstance(world.ledger.post([instruction("R1", Kind.REVERSAL, reverses="A1")])[0], NotNow)
+    assert world.rows() == {}
 
 
 def test_a_reversal_lets_the_earmark_of_what_it_voids_go(world: World) -> None:

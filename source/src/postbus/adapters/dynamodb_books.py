@@ -12,6 +12,7 @@ from postbus.domain.ledger_check import Balance, Posting, Report, check
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.money import Money
 from postbus.domain.posting import Entry
+from postbus.domain.settlement import LEDGER
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -100,7 +101,7 @@ class LedgerBooks:
             if item.get("state", {}).get("S") != OutcomeState.POSTED.value:
                 continue
             data = json.loads(item["data"]["S"])
-            if data["ledger"] != "dynamodb":
+            if data["ledger"] != LEDGER:
                 continue
             yield Posting(
                 transaction_id=item["transaction_id"]["S"],

@@ -188,13 +188,12 @@ class DynamoDbLedger:
             for booking in group:
                 yield booking.index, Settled((booking.book.outcome,))
             return
-        decided = [booking for booking, failed in zip(group, cancelled.failed, strict=False) if failed]
-        if len(group) == 1:
-            yield group[0].index, self._settle(group[0].instruction)
-        elif decided:
-            if undecided := [booking for booking in group if booking not in decided]:
+        verdicts = list(zip(group, cancelled.failed, strict=False))
+        decided = [booking for booking, failed in verdicts if failed]
+        if decided or len(group) == 1:
+            if undecided := [booking for booking, failed in verdicts if decided and not failed]:
                 yield from self._book_together(undecided)
-            for booking in decided:
+            for booking in decided or group:
                 yield booking.index, self._settle(booking.instruction)
         else:
             # Some account lacks the money for all of them: halve until only the culprits are refused.

@@ -24,6 +24,9 @@ from postbus.domain.posting import (
 )
 from postbus.domain.transaction import Kind, content_hash
 
+# How postings of this ledger are marked, to tell them from an external one's.
+LEDGER = "dynamodb"
+
 
 @dataclass(frozen=True, slots=True)
 class Earmark:
@@ -167,7 +170,7 @@ def _settle_reversal(instruction: PostingInstruction, own: Stored, original: Sto
 
 def _reverse_posted(instruction: PostingInstruction, posting: Outcome, original: Stored, shards: int) -> Plan:
     transaction, data = instruction.transaction, posting.data
-    if data["ledger"] != "dynamodb":
+    if data["ledger"] != LEDGER:
         return Wait(f"{posting.transaction_id} is booked in another ledger")
     if data["kind"] == Kind.REVERSAL.value:
         return Decide((refusal(instruction, "REVERSAL_OF_REVERSAL", "its original is a reversal itself"),))
@@ -201,7 +204,7 @@ def posted(instruction: PostingInstruction, journal: Journal) -> Outcome:
         "amount": transaction.amount.to_data(),
         "billing": transaction.billing.to_data(),
         "posting_id": transaction.transaction_id,
-        "ledger": "dynamodb",
+        "ledger": LEDGER,
         "entries": [entry.to_data() for entry in journal.entries],
         "content_hash": transaction.content_hash,
     }
@@ -228,7 +231,7 @@ def funding(account: Account, amount: Money, posting_id: str, decided_at: dateti
             "amount": amount.to_data(),
             "billing": amount.to_data(),
             "posting_id": posting_id,
-            "ledger": "dynamodb",
+            "ledger": LEDGER,
             "entries": [entry.to_data() for entry in journal.entries],
             "content_hash": content,
         },
