@@ -65,6 +65,7 @@ module "visa" {
   grants                   = module.duplicates.grants.claim
   archive                  = module.packages.archives["core"]
   duplicate_window_seconds = var.duplicate_window_seconds
+  fingerprint_fields       = lookup(var.fingerprint_fields, "visa", [])
   parallelization_factor   = var.pipe_parallelization_factor
 }
 
@@ -81,6 +82,7 @@ module "credit_transfers" {
   grants                   = module.duplicates.grants.claim
   archive                  = module.packages.archives["core"]
   duplicate_window_seconds = var.duplicate_window_seconds
+  fingerprint_fields       = lookup(var.fingerprint_fields, "credit_transfers", [])
   parallelization_factor   = var.pipe_parallelization_factor
 }
 
@@ -114,7 +116,7 @@ module "enrich" {
   visibility_seconds  = var.queue_visibility_seconds
   maximum_concurrency = var.enrich_maximum_concurrency
   environment = merge(
-    local.on_the_bus, module.duplicates.environment, module.ledger.environment,
+    module.duplicates.environment, module.ledger.environment,
     module.reference_data.environment.accounts, module.reference_data.environment.merchants,
   )
   grants = concat(
@@ -149,7 +151,7 @@ module "check_conversion" {
   description = "a foreign payment -> whether its conversion is within tolerance"
   step        = "check_conversion"
   archive     = module.packages.archives["core"]
-  environment = merge(local.on_the_bus, module.reference_data.environment.rates)
+  environment = module.reference_data.environment.rates
   grants      = module.reference_data.grants.rates
 }
 
@@ -185,7 +187,7 @@ module "posting" {
   maximum_concurrency = var.posting_maximum_concurrency
   timeout_seconds     = var.function_timeout_seconds
   visibility_seconds  = var.queue_visibility_seconds
-  environment         = merge(local.on_the_bus, module.ledger.environment)
+  environment         = module.ledger.environment
   grants              = concat(module.event_bus.grants.publish, module.ledger.grants.post)
 }
 
@@ -201,12 +203,11 @@ module "timeline" {
   maximum_concurrency     = var.timeline_maximum_concurrency
   timeout_seconds         = var.function_timeout_seconds
   visibility_seconds      = var.queue_visibility_seconds
-  record_environment      = local.on_the_bus
   sweep_every_minutes     = var.sweep_every_minutes
   sweep_after_seconds     = var.sweep_after_seconds
   alarm_open_seconds      = var.alarm_open_seconds
   sweep_environment       = merge(local.on_the_bus, module.ledger.environment)
-  sweep_grants            = concat(module.event_bus.grants.publish, module.ledger.grants.decide, module.ledger.grants.attend)
+  sweep_grants            = concat(module.event_bus.grants.publish, module.ledger.grants.attend)
 }
 
 # Every state: kept for the auditors.

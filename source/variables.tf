@@ -79,6 +79,17 @@ variable "duplicate_window_seconds" {
   }
 }
 
+variable "fingerprint_fields" {
+  description = "Per source, which facts make two records the same business, such as { visa = [\"account_token\", \"amount\", \"rrn\"] }: attributes of a transaction, or message_class. A source that is not named uses its own list, in postbus/domain/inbound."
+  type        = map(list(string))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for fields in values(var.fingerprint_fields) : length(fields) > 0 && alltrue([for field in fields : can(regex("^[a-z_]+$", field))])])
+    error_message = "fingerprint_fields: for each source at least one name, of lower-case letters and underscores."
+  }
+}
+
 variable "pipe_parallelization_factor" {
   description = "Batches of one stream shard in work at once, from 1 to 10."
   type        = number

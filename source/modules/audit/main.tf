@@ -180,7 +180,7 @@ module "forward" {
   timeout_seconds     = var.timeout_seconds
   visibility_seconds  = var.visibility_seconds
   maximum_concurrency = 2
-  environment         = { POSTBUS_AUDIT_STREAM = local.name, POSTBUS_BUS = var.bus.name }
+  environment         = { POSTBUS_AUDIT_STREAM = local.name }
   grants              = [{ sid = "Put", actions = ["firehose:PutRecordBatch"], resources = [local.stream_arn], conditions = [] }]
 }
 

@@ -8,9 +8,9 @@ output "environment" {
 }
 
 output "grants" {
-  description = "claim: take a claim or read the one that stands.  count: count a token's transactions."
+  description = "claim: take a claim, or learn the one that stands.  count: count a token's transactions."
   value = {
-    claim = [{ sid = "Claim", actions = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resources = [local.arn], conditions = [] }]
-    count = [{ sid = "Count", actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.arn], conditions = [] }]
+    claim = [{ sid = "Claim", actions = ["dynamodb:PutItem"], resources = [local.arn], conditions = [] }]
+    count = [{ sid = "Count", actions = ["dynamodb:UpdateItem"], resources = [local.arn], conditions = [] }]
   }
 }

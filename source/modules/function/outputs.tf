@@ -7,7 +7,7 @@ output "arn" {
 }
 
 output "log_group" {
-  value = local.log_group
+  value = aws_cloudwatch_log_group.this.name
 }
 
 output "alarms" {

@@ -11,6 +11,7 @@ locals {
   pipe_name     = "${var.context.prefix}postbus-${var.source_name}"
   function_name = "${var.context.prefix}postbus-deduplicate-${var.source_name}"
   log_group     = "/aws/vendedlogs/pipes/${local.pipe_name}"
+  age_metric    = "RecordAgeSeconds-${var.source_name}"
 
   # The one definition of the pipe.  Where the target has no pipes it is only printed, and a runner beside the
   # emulator does what it says.
@@ -89,6 +90,8 @@ module "deduplicate" {
     POSTBUS_INPUT_TABLE              = local.table_name
     POSTBUS_QUARANTINE_QUEUE_URL     = module.quarantine.url
     POSTBUS_DUPLICATE_WINDOW_SECONDS = tostring(var.duplicate_window_seconds)
+    }, length(var.fingerprint_fields) == 0 ? {} : {
+    POSTBUS_FINGERPRINT_FIELDS = join(",", var.fingerprint_fields)
   }, var.environment)
 }
 
@@ -206,14 +209,27 @@ resource "aws_cloudwatch_metric_alarm" "pipe_state" {
   alarm_actions       = [var.context.alarm_topic_arn]
 }
 
-# The age of the oldest record of each batch, as the function inside the pipe sees it.
+# The age of the oldest record of each batch, as the function inside the pipe logs it.
+resource "aws_cloudwatch_log_metric_filter" "record_age" {
+  count          = var.context.alarm_topic_arn == null ? 0 : 1
+  name           = "record-age"
+  log_group_name = module.deduplicate.log_group
+  pattern        = "{ $.oldest_record_seconds = * }"
+
+  metric_transformation {
+    namespace = var.context.environment.POSTBUS_METRICS_NAMESPACE
+    name      = local.age_metric
+    value     = "$.oldest_record_seconds"
+    unit      = "Seconds"
+  }
+}
+
 resource "aws_cloudwatch_metric_alarm" "record_age" {
   count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.pipe_name}-record-age"
   alarm_description   = "Records of ${local.table_name} are older than ${var.alarm_age_seconds} s when they enter: the pipe is behind; after 24 hours the stream forgets them."
   namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE
-  metric_name         = "RecordAgeSeconds"
-  dimensions          = { service = "deduplicate", source = var.source_name }
+  metric_name         = local.age_metric
   statistic           = "Maximum"
   period              = 60
   evaluation_periods  = 3

@@ -48,6 +48,6 @@ output "alarms" {
 output "grants" {
   description = "write: put records into the table."
   value = {
-    write = [{ sid = "WriteRecords", actions = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"], resources = [local.table_arn], conditions = [] }]
+    write = [{ sid = "WriteRecords", actions = ["dynamodb:BatchWriteItem"], resources = [local.table_arn], conditions = [] }]
   }
 }

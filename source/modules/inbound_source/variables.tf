@@ -76,6 +76,12 @@ variable "duplicate_window_seconds" {
   type        = number
 }
 
+variable "fingerprint_fields" {
+  description = "Which facts make two records the same business; empty for the source's own list."
+  type        = list(string)
+  default     = []
+}
+
 variable "parallelization_factor" {
   description = "Batches of one shard in work at once; records of one key stay in order."
   type        = number

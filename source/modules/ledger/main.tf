@@ -85,7 +85,7 @@ module "verify" {
   reserved_concurrency = var.verify_reserved_concurrency
   grants = [{
     sid        = "ReadLedger"
-    actions    = ["dynamodb:Scan", "dynamodb:GetItem", "dynamodb:BatchGetItem"]
+    actions    = ["dynamodb:Scan"]
     resources  = [local.ledger_arn, local.balances_arn]
     conditions = []
   }]

@@ -20,25 +20,23 @@ output "alarms" {
 }
 
 output "grants" {
-  description = "decide: read an outcome and write one conditionally.  post: book postings.  attend: find what waits for someone."
+  description = "decide: read an outcome and write one conditionally.  post: book postings.  attend: find what waits for someone, and mark it told."
   value = {
     decide = [{
       sid        = "Decide"
-      actions    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      actions    = ["dynamodb:GetItem", "dynamodb:PutItem"]
       resources  = [local.ledger_arn]
       conditions = []
     }]
     post = [{
       sid        = "Post"
-      actions    = ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+      actions    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
       resources  = [local.ledger_arn, local.balances_arn]
       conditions = []
     }]
-    attend = [{
-      sid        = "Attend"
-      actions    = ["dynamodb:Query"]
-      resources  = ["${local.ledger_arn}/index/attention"]
-      conditions = []
-    }]
+    attend = [
+      { sid = "Attend", actions = ["dynamodb:Query"], resources = ["${local.ledger_arn}/index/attention"], conditions = [] },
+      { sid = "MarkTold", actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.ledger_arn], conditions = [] },
+    ]
   }
 }

@@ -107,6 +107,7 @@ module "function" {
   reserved_concurrency = var.reserved_concurrency
   grants               = concat(local.queue_grants, module.dead_letters.grants.send, var.grants)
   environment = merge({
+    POSTBUS_BUS                   = var.bus.name
     POSTBUS_QUEUE_URL             = local.queue_url
     POSTBUS_DEAD_LETTER_QUEUE_URL = module.dead_letters.url
   }, var.environment)

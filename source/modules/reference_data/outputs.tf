@@ -17,7 +17,7 @@ output "grants" {
   value = {
     for table, name in local.names : table => [{
       sid        = "Read${title(table)}"
-      actions    = ["dynamodb:BatchGetItem", "dynamodb:GetItem"]
+      actions    = ["dynamodb:BatchGetItem"]
       resources  = ["${var.context.arns.dynamodb}:table/${name}"]
       conditions = []
     }]

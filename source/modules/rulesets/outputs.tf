@@ -12,10 +12,10 @@ output "environment" {
 }
 
 output "grants" {
-  description = "read: the current ruleset and any version of it."
+  description = "read: the ruleset in force."
   value = {
     read = [
-      { sid = "ReadRulesets", actions = ["s3:GetObject", "s3:GetObjectVersion"], resources = ["${module.bucket.arn}/*"], conditions = [] },
+      { sid = "ReadRulesets", actions = ["s3:GetObject"], resources = ["${module.bucket.arn}/*"], conditions = [] },
       # Without it a missing object answers 403, which cannot be told from a denied one.
       { sid = "ListRulesets", actions = ["s3:ListBucket"], resources = [module.bucket.arn], conditions = [] },
     ]

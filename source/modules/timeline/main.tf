@@ -69,7 +69,7 @@ module "record" {
   batch_size              = var.batch_size
   batching_window_seconds = var.batching_window_seconds
   maximum_concurrency     = var.maximum_concurrency
-  environment             = merge(var.record_environment, { POSTBUS_TIMELINE_TABLE = local.name })
+  environment             = { POSTBUS_TIMELINE_TABLE = local.name }
   grants = [{
     sid        = "Record"
     actions    = ["dynamodb:BatchWriteItem"]

@@ -56,11 +56,6 @@ variable "visibility_seconds" {
   type        = number
 }
 
-variable "record_environment" {
-  description = "How the recorder finds the bus."
-  type        = map(string)
-}
-
 variable "sweep_every_minutes" {
   description = "Minutes between two sweeps."
   type        = number

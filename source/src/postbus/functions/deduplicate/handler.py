@@ -64,6 +64,12 @@ def build(
             else:
                 at = duplicates.event_time(read, _arrival(record, now))
                 entrants.append(_Entrant(read, duplicates.fingerprint(read, source.fingerprint_fields), at))
+        # Terraform makes this figure a metric: a pipe itself does not say how far it is behind.
+        oldest = min((_arrival(record, now) for record in records), default=now)
+        logger().info(
+            "deduplicating",
+            extra={"records": len(records), "oldest_record_seconds": round((now - oldest).total_seconds())},
+        )
         details = [event.to_detail() for event in _judged(entrants, claims, window, now)]
         for record, fault in faults:
             stored = record["dynamodb"]
