@@ -26,7 +26,7 @@ class LambdaFunction:
         with answering(f"function {self._name}"):
             answer = self._client.invoke(FunctionName=self._name, Payload=json.dumps(payload).encode())
             body: Any = json.loads(answer["Payload"].read() or b"null")
-        if "FunctionError" in answer:
+        if answer.get("FunctionError"):
             said = body.get("errorMessage") if isinstance(body, dict) else body
             raise Unavailable(f"function {self._name} failed: {said}")
         return body

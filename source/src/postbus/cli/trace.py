@@ -28,8 +28,8 @@ def trace(context: typer.Context, transaction_id: str = TRANSACTION, as_json: bo
         if as_json:
             return
         raise CannotRun(
-            f"transaction: nothing is known of {transaction_id!r}.  An id is <source>-<authorisation id>, such "
-            "as visa-A10005; was the record approved?  `postbus reconcile --dry-run` finds what never came in."
+            f"transaction: nothing is known of {transaction_id!r}.  An id is <source>-<authorisation id>, "
+            "such as visa-A10005; was the record approved?  `postbus reconcile --dry-run` finds what is missing."
         )
     desk.show(as_json, _as_data(transaction_id, story, outcome), *_for_people(transaction_id, story, outcome))
 
