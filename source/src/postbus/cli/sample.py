@@ -4,14 +4,41 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import typer
+from rich.text import Text
+
 from postbus.adapters.dynamodb_ledger import DynamoDbLedger
 from postbus.adapters.dynamodb_records import DynamoDbRecords
+from postbus.cli.desk import AS_JSON, desk_of
 from postbus.domain import sample
 from postbus.domain.money import Money
 from postbus.domain.posting import Account
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+
+
+@app.callback()
+def data() -> None:
+    """Made-up reference data, for a deployment to be tried with."""
+
+
+@app.command()
+def load(context: typer.Context, as_json: bool = AS_JSON) -> None:
+    """Write made-up accounts, merchants and rates, and fund the named accounts; again changes nothing."""
+    desk = desk_of(context)
+    deployment = desk.deployment
+    with desk.progress("loading the sample"):
+        counts = load_sample(
+            deployment.client("dynamodb"),
+            deployment.all("tables"),
+            int(deployment.names["posting_shards"]),
+            desk.now(),
+        )
+    text = Text("Loaded " + ", ".join(f"{number} {name}" for name, number in counts.items()) + ".")
+    desk.show(as_json, counts, text)
 
 
 def load_sample(
