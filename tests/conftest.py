@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("postbus", deadline=None)
+settings.load_profile("postbus")
 
 TESTS = Path(__file__).parent
 TARGETS: dict[str, Any] = tomllib.loads((TESTS / "targets.toml").read_text(encoding="utf-8"))

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from postbus.domain.card_numbers import passes_luhn
 from postbus.domain.errors import Malformed
+from postbus.domain.event import parse_time
 from postbus.domain.money import Money, exponent
 
 T = TypeVar("T")
@@ -271,7 +272,9 @@ class CardPayment:
     Attributes:
         kind: what it is an example of.
         auth: the scheme's id of it.
-        card: number of the test card; ``None`` for one of the named accounts, by ``token``.
+        card_number: of a test card, for the message; nothing that is stored has it.
+        token: of that card, or of one of the named accounts.
+        rate: billing units for one transaction unit; ``None`` without conversion.
         of: the earlier payment that a duplicate repeats or a reversal reverses.
         fault: what to change in its record so that it cannot enter.
     """
@@ -482,6 +485,4 @@ def _shares(options: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _start(value: Any, now: datetime) -> datetime:
-    from postbus.domain.event import parse_time
-
     return (now if value is None else parse_time(value, "start")).replace(microsecond=0)

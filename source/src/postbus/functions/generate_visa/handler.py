@@ -6,7 +6,6 @@
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from postbus.domain import iso8583, sample
@@ -94,11 +93,8 @@ def bind(config: "Config") -> Callable[[Any], dict[str, Any]]:
     from postbus.adapters.dynamodb_records import DynamoDbRecords
     from postbus.runtime.clients import client, now
 
-    def clock() -> datetime:
-        return now()
-
     table = DynamoDbRecords(client("dynamodb"), config.text("INPUT_TABLE"))
-    return build(table, config.text("HOME_REGION"), clock, time.monotonic, time.sleep)
+    return build(table, config.text("HOME_REGION"), now, time.monotonic, time.sleep)
 
 
 lambda_handler = request_function(bind)
