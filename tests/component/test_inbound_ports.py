@@ -148,7 +148,7 @@ def test_an_answer_nobody_foresaw_is_not_taken_for_a_verdict() -> None:
 # -- directory ---------------------------------------------------------------------------------------------
 
 RECORDS = {
-    f"tok_{n}": {"token": f"tok_{n}", "status": "open", "holds": ["A", "B"], "limit_minor": n}
+    f"tok_{n}": {"token": f"tok_{n}", "status": "open", "holds": ["A", "B"], "limit": str(n)}
     for n in range(130)
 }
 
@@ -174,6 +174,20 @@ def test_more_keys_than_one_call_takes_are_all_found(directory: Directory) -> No
 
 def test_no_keys_find_nothing(directory: Directory) -> None:
     assert directory.find([]) == {}
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_number_in_reference_data_is_its_decimal_text_and_a_binary_stops_nobody() -> None:
+    client = table("rates", "pair")
+    for pair, rate in {"USD/EUR": {"N": "0.9213"}, "EUR/EUR": {"N": "1"}, "GBP/EUR": {"S": "1.16"}}.items():
+        client.put_item(TableName="rates", Item={"pair": {"S": pair}, "rate": rate, "logo": {"B": b"x"}})
+    found = DynamoDbDirectory(client, "rates", "pair").find(["USD/EUR", "EUR/EUR", "GBP/EUR"])
+    assert {pair: record["rate"] for pair, record in found.items()} == {
+        "USD/EUR": "0.9213",
+        "EUR/EUR": "1",
+        "GBP/EUR": "1.16",
+    }
+    assert all("logo" not in record for record in found.values())
 
 
 class Partial:

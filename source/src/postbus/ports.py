@@ -100,7 +100,7 @@ class Directory(Protocol):
     """Reference data by key: accounts by token, merchants by id."""
 
     def find(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """The records found; a key that is absent from the answer does not exist."""
+        """The records found, numbers as decimal text; a key absent from the answer does not exist."""
         ...
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from postbus.adapters.aws_calls import answering
-from postbus.adapters.dynamodb_items import plain
+from postbus.adapters.dynamodb_items import reference
 from postbus.domain.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class DynamoDbDirectory:
                 self._sleep(_FIRST_PAUSE_SECONDS * 2**tries * (0.5 + random.random() / 2))
             with answering(f"table {self._table}"):
                 answer = self._client.batch_get_item(RequestItems=asked)
-            items += [plain(item) for item in answer["Responses"].get(self._table, [])]
+            items += [reference(item) for item in answer["Responses"].get(self._table, [])]
             asked = answer.get("UnprocessedKeys")
             if not asked:
                 return items

@@ -21,6 +21,23 @@ def plain(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _plain(name, value) for name, value in item.items()}
 
 
+def reference(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a record that people keep by hand: numbers as decimal text, binaries left out.
+
+    A rate typed as a number is as exact as one typed as text, and an attribute nobody asks for stops nobody.
+    """
+    values = {}
+    for name, value in item.items():
+        match value:
+            case {"N": str(digits)}:
+                values[name] = digits
+            case {"B": _} | {"BS": _} | {"NS": _}:
+                continue
+            case _:
+                values[name] = _plain(name, value)
+    return values
+
+
 def typed(values: Mapping[str, Any]) -> dict[str, Any]:
     """The item of plain values; ``None`` attributes are left out."""
     return {name: _typed(value) for name, value in values.items() if value is not None}
