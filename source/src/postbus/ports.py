@@ -128,7 +128,7 @@ class ClaimStore(Protocol):
     """Who was first with an identity or a business fingerprint."""
 
     def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
-        """Take each key that is free, expired at the claim's event time, or ours already (same transaction id).
+        """Take each key that is free, expired at the claim's event time, or ours already (same transaction).
 
         Claims on the same key are made in the order given.
 
