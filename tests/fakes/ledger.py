@@ -169,7 +169,7 @@ class InMemoryLedger:
         key, earmark = balance_key(account.account_id, amount.currency), Earmark(account.account_id, amount)
         stored = self._books.read(transaction_id)
         if stored is not NOTHING:
-            return stored.outcome is None and stored.earmark == earmark
+            return stored.earmark == earmark
         if self._books.available.get(key, 0) < amount.minor:
             return False
         self._books.available[key] -= amount.minor

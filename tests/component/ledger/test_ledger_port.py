@@ -274,6 +274,7 @@ def test_an_earmark_lives_through_hold_and_release_until_it_is_posted(world: Wor
     fund(world, ALICE, 1000)
     world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
     hold(world, "A1", amount=600)
+    assert world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
     release(world, "A1", amount=600)
     assert post(world, "A1", amount=600).state is OutcomeState.POSTED
     assert available(world, ALICE) == balance(world, "NL-CUR-0001") == 400

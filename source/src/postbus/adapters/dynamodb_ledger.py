@@ -343,8 +343,7 @@ class DynamoDbLedger:
         }  # fmt: skip
         if self._writer.write([{"Put": put}, {"Update": update}]) is None:
             return True
-        stored = self._outcomes.read(transaction_id)
-        return stored.outcome is None and stored.earmark == earmark
+        return self._outcomes.read(transaction_id).earmark == earmark
 
     def agree_overdraft(self, account: Account, limit: Money) -> None:
         """Let an account go down to minus ``limit``; once for each account, again is no change.
