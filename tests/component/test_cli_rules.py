@@ -8,9 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from click.testing import Result
 from moto import mock_aws
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from postbus.adapters.rules_folder import packaged, read
 from postbus.cli.app import app
