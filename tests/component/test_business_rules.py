@@ -18,7 +18,7 @@ from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
 from postbus.functions.check_conversion import handler as check_conversion
 from postbus.functions.evaluate_rules import handler as evaluate_rules
-from postbus.runtime.entry import request_function
+from postbus.runtime.entry import task_function
 from tests.contract.conformance import assert_message_conforms
 from tests.fakes.inbound import InMemoryDirectory
 from tests.fakes.ledger import Books, InMemoryOutcomes
@@ -277,21 +277,21 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("deployed")
 def test_the_deployed_functions_judge_a_foreign_withdrawal() -> None:
     message = enriched("foreign-atm-withdrawal")
-    conversion = request_function(check_conversion.bind)(message, None)
+    conversion = task_function(check_conversion.bind)(message, None)
     assert conversion == {
         "status": "checked",
         "pair": "USD/EUR",
         "rate": "0.9213",
         "deviation_basis_points": 0,
     }
-    answer = request_function(evaluate_rules.bind)({"message": message, "conversion": conversion}, None)
+    answer = task_function(evaluate_rules.bind)({"message": message, "conversion": conversion}, None)
     approved = announced(answer)["TransactionPostingApproved"]
     assert approved["detail"]["data"]["decision"]["ruleset"] == RULESET.version
 
 
 @pytest.mark.usefixtures("deployed")
 def test_the_deployed_function_keeps_a_hold_before_it_announces_it() -> None:
-    evaluate = request_function(evaluate_rules.bind)
+    evaluate = task_function(evaluate_rules.bind)
     task = {"message": enriched(duplicate_of="visa-A1"), "conversion": None}
     first = evaluate(task, None)
     item = boto3.client("dynamodb").get_item(TableName="ledger", Key={"transaction_id": {"S": "visa-A10001"}})
@@ -300,8 +300,29 @@ def test_the_deployed_function_keeps_a_hold_before_it_announces_it() -> None:
 
 
 @pytest.mark.usefixtures("deployed")
+def test_the_deployed_functions_answer_what_is_to_be_parked_and_why() -> None:
+    message = enriched("foreign-atm-withdrawal", transaction=None)
+    for answer in (
+        task_function(check_conversion.bind)(message, None),
+        task_function(evaluate_rules.bind)({"message": message, "conversion": None}, None),
+    ):
+        assert answer == {"park": "Malformed: transaction: an object"}
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_deployed_function_judges_nothing_by_a_damaged_ruleset() -> None:
+    pointer = {"version": "r000000000000", "action": "publish", "by": "x", "reason": "x", "at": "x"}
+    s3 = boto3.client("s3")
+    body = json.dumps({**pointer, "previous": None}).encode()
+    s3.put_object(Bucket="rulesets", Key="rulesets/current.json", Body=body)
+    s3.put_object(Bucket="rulesets", Key="rulesets/r000000000000.json", Body=b"{}")
+    answer = task_function(evaluate_rules.bind)({"message": enriched(), "conversion": None}, None)
+    assert answer["park"].startswith("InvariantBroken: ruleset r000000000000 is damaged")
+
+
+@pytest.mark.usefixtures("deployed")
 def test_the_deployed_function_fails_when_its_rules_cannot_be_read() -> None:
     s3 = boto3.client("s3")
     s3.delete_bucket(Bucket="rulesets")
     with pytest.raises(Exception, match="NoSuchBucket"):
-        request_function(evaluate_rules.bind)({"message": enriched(), "conversion": None}, None)
+        task_function(evaluate_rules.bind)({"message": enriched(), "conversion": None}, None)

@@ -142,12 +142,15 @@ def test_whatever_fails_is_parked_with_its_reason_before_the_workflow_fails(file
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_our_own_faults_are_not_tried_again(file: Path) -> None:
-    for name, task in tasks(file).items():
-        if "lambda" in task["Resource"]:
-            first = task["Retry"][0]
-            assert {"Malformed", "InvariantBroken"} <= set(first["ErrorEquals"]), name
-            assert first["MaxAttempts"] == 0, name
+def test_what_the_functions_say_can_never_succeed_is_parked_at_once_with_their_reason(file: Path) -> None:
+    all_states = states(file)
+    asked = {name: task for name, task in tasks(file).items() if "lambda" in task["Resource"]}
+    assert len(asked) == 2
+    for name, task in asked.items():
+        assert "$states.result.Payload.park" in task["Assign"]["error"]["Cause"], name
+        answered = all_states[task["Next"]]
+        assert [choice["Condition"] for choice in answered["Choices"]] == ["{% $error.Cause = '' %}"], name
+        assert "sqs" in all_states[answered["Default"]]["Resource"], name
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

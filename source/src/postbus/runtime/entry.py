@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from postbus.domain.errors import InvariantBroken, Malformed
 from postbus.domain.steps import Step
 from postbus.runtime.config import Config
 from postbus.runtime.logging import logger
@@ -55,6 +56,29 @@ def request_function(bind: Callable[[Config], Callable[[Any], Any]]) -> Handler:
         return answer
 
     return _traced(handler)
+
+
+def task_function(bind: Callable[[Config], Callable[[Any], Any]]) -> Handler:
+    """The handler of a workflow's task.
+
+    What can never succeed is an answer, ``{"park": reason}``, for the workflow to park at once; every other
+    error propagates, and is retried there.
+    """
+
+    def bind_task(config: Config) -> Callable[[Any], Any]:
+        task = bind(config)
+
+        def answer(event: Any) -> Any:
+            try:
+                return task(event)
+            except (Malformed, InvariantBroken) as error:
+                reason = f"{type(error).__name__}: {error}"
+                logger().error("to be parked", extra={"reason": reason})
+                return {"park": reason}
+
+        return answer
+
+    return request_function(bind_task)
 
 
 def _traced(handler: Handler) -> Handler:

@@ -10,7 +10,7 @@ from postbus.domain import conversion
 from postbus.domain.event import Event
 from postbus.domain.transaction import Transaction
 from postbus.ports import Directory
-from postbus.runtime.entry import request_function
+from postbus.runtime.entry import task_function
 
 if TYPE_CHECKING:
     from postbus.runtime.config import Config
@@ -36,4 +36,4 @@ def bind(config: "Config") -> Callable[[Any], Mapping[str, Any]]:
     return build(DynamoDbDirectory(client("dynamodb"), config.text("RATES_TABLE"), "pair"))
 
 
-lambda_handler = request_function(bind)
+lambda_handler = task_function(bind)

@@ -14,7 +14,7 @@ from postbus.domain.conversion import Conversion
 from postbus.domain.errors import Malformed
 from postbus.domain.event import Event
 from postbus.ports import Clock, Outcomes, RuleEngine
-from postbus.runtime.entry import request_function
+from postbus.runtime.entry import task_function
 
 if TYPE_CHECKING:
     from postbus.runtime.config import Config
@@ -68,4 +68,4 @@ def bind(config: "Config") -> Task:
     return build(ZenRuleEngine(current), outcomes, config.text("BUS"), now)
 
 
-lambda_handler = request_function(bind)
+lambda_handler = task_function(bind)
