@@ -4,6 +4,7 @@
 locals {
   log_group = "/aws/lambda/${var.name}"
   log_arn   = "${var.context.arns.logs}:log-group:${local.log_group}"
+  arn       = "${var.context.arns.lambda}:function:${var.name}"
 
   own_grants = concat(
     [{

@@ -10,6 +10,16 @@ output "log_group" {
   value = aws_cloudwatch_log_group.this.name
 }
 
+output "policy" {
+  description = "What its role may do, as written."
+  value       = module.role.policy
+}
+
+output "environment" {
+  description = "What it reads."
+  value       = aws_lambda_function.this.environment[0].variables
+}
+
 output "alarms" {
   value = [for alarm in aws_cloudwatch_metric_alarm.trouble : alarm.arn]
 }
@@ -17,6 +27,6 @@ output "alarms" {
 output "grants" {
   description = "invoke: call it."
   value = {
-    invoke = [{ sid = "Invoke", actions = ["lambda:InvokeFunction"], resources = [aws_lambda_function.this.arn], conditions = [] }]
+    invoke = [{ sid = "Invoke", actions = ["lambda:InvokeFunction"], resources = [local.arn], conditions = [] }]
   }
 }

@@ -5,7 +5,7 @@
 # without archives, and the plan after an apply is empty.
 
 locals {
-  root = abspath("${path.root}/..")
+  root = abspath("${path.module}/../../..")
 
   # The same inputs that source/build/packages.toml names.
   inputs = setunion(
@@ -26,7 +26,7 @@ locals {
 resource "terraform_data" "build" {
   for_each = var.packages
 
-  input = "${path.root}/../.build/${var.platform}/${each.key}.zip"
+  input = "${path.module}/../../../.build/${var.platform}/${each.key}.zip"
 
   # A new deployment uploads anew, which needs the archive on disk: so its bucket's name stands here too.
   triggers_replace = [local.input_hash, var.context.prefix, var.context.account_id, var.context.region]

@@ -24,12 +24,12 @@ module "processor" {
     POSTBUS_LEDGER      = var.ledger
     POSTBUS_RETRY_HOURS = tostring(var.retry_hours)
     }, var.ledger == "http" ? {
-    POSTBUS_HTTP_LEDGER_URL       = var.http_ledger.url
-    POSTBUS_HTTP_LEDGER_SECRET_ID = var.http_ledger.secret_arn
+    POSTBUS_HTTP_LEDGER_URL       = try(var.http_ledger.url, "")
+    POSTBUS_HTTP_LEDGER_SECRET_ID = try(var.http_ledger.secret_arn, "")
   } : {})
 
   grants = concat(var.grants, var.ledger == "http" ? concat(
-    [{ sid = "ReadCredentials", actions = ["secretsmanager:GetSecretValue"], resources = [var.http_ledger.secret_arn], conditions = [] }],
-    var.http_ledger.key_arn == null ? [] : [{ sid = "UseCredentialsKey", actions = ["kms:Decrypt"], resources = [var.http_ledger.key_arn], conditions = [] }],
+    [{ sid = "ReadCredentials", actions = ["secretsmanager:GetSecretValue"], resources = [try(var.http_ledger.secret_arn, "")], conditions = [] }],
+    try(var.http_ledger.key_arn, null) == null ? [] : [{ sid = "UseCredentialsKey", actions = ["kms:Decrypt"], resources = [var.http_ledger.key_arn], conditions = [] }],
   ) : [])
 }

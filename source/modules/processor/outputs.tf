@@ -31,6 +31,25 @@ output "log_group" {
   value = module.function.log_group
 }
 
+output "redrive_policy" {
+  description = "How often a message is tried, as written."
+  value       = aws_sqs_queue.this.redrive_policy
+}
+
+output "visibility_seconds" {
+  value = local.visibility_seconds
+}
+
+output "policy" {
+  description = "What the function may do, as written."
+  value       = module.function.policy
+}
+
+output "environment" {
+  description = "What the function reads."
+  value       = module.function.environment
+}
+
 output "alarms" {
   value = concat(module.dead_letters.alarms, module.function.alarms, aws_cloudwatch_metric_alarm.queue_age[*].arn)
 }

@@ -1,0 +1,110 @@
+mock_provider "aws" {
+}
+
+variables {
+  context = {
+    prefix                 = "test-"
+    partition              = "aws"
+    account_id             = "111122223333"
+    region                 = "eu-central-1"
+    sqs_url                = "https://sqs.eu-central-1.amazonaws.com/111122223333"
+    key_arn                = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
+    key_grants             = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    alarm_topic_arn        = "arn:aws:sns:eu-central-1:111122223333:test-postbus-alarms"
+    log_retention_days     = 30
+    log_level              = "INFO"
+    architecture           = "arm64"
+    python_version         = "3.13"
+    tracing                = true
+    point_in_time_recovery = true
+    protect_from_deletion  = true
+    environment            = { POSTBUS_METRICS_NAMESPACE = "Postbus" }
+    target                 = { has_pipes = true, has_rule_dead_letters = true, has_firehose_rule_target = true, has_execution_logs = true }
+    arns = {
+      cloudtrail = "arn:aws:cloudtrail:eu-central-1:111122223333"
+      cloudwatch = "arn:aws:cloudwatch:eu-central-1:111122223333"
+      dynamodb   = "arn:aws:dynamodb:eu-central-1:111122223333"
+      events     = "arn:aws:events:eu-central-1:111122223333"
+      firehose   = "arn:aws:firehose:eu-central-1:111122223333"
+      lambda     = "arn:aws:lambda:eu-central-1:111122223333"
+      logs       = "arn:aws:logs:eu-central-1:111122223333"
+      sns        = "arn:aws:sns:eu-central-1:111122223333"
+      sqs        = "arn:aws:sqs:eu-central-1:111122223333"
+      states     = "arn:aws:states:eu-central-1:111122223333"
+    }
+  }
+
+  bus                = { name = "test-postbus", arn = "arn:aws:events:eu-central-1:111122223333:event-bus/test-postbus", dead_letter_arn = "arn:aws:sqs:eu-central-1:111122223333:test-postbus-bus-dead-letters" }
+  archive            = { bucket = "packages", key = "core.zip", hash = "hash" }
+  pattern            = { source = [{ prefix = "postbus." }], replay-name = [{ exists = false }] }
+  force_destroy      = false
+  keep_days          = null
+  object_lock_days   = 0
+  buffer_mb          = 64
+  buffer_seconds     = 300
+  data_event_trail   = false
+  trail_table_arns   = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-visa"]
+  trail_bucket_arns  = []
+  timeout_seconds    = 30
+  visibility_seconds = null
+}
+
+run "writes_large_encrypted_batches_of_lines" {
+  command = plan
+
+  assert {
+    condition     = aws_cloudwatch_event_target.firehose[0].dead_letter_config[0].arn == var.bus.dead_letter_arn && aws_cloudwatch_event_target.firehose[0].retry_policy[0].maximum_retry_attempts == 185
+    error_message = "an event that cannot be delivered is lost: the target needs retries and dead letters"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.firehose[0].event_bus_name == "test-postbus"
+    error_message = "the rule stands on another bus"
+  }
+
+  assert {
+    condition     = aws_kinesis_firehose_delivery_stream.this.extended_s3_configuration[0].buffering_size == 64 && aws_kinesis_firehose_delivery_stream.this.extended_s3_configuration[0].buffering_interval == 300
+    error_message = "one object per event costs more than the events"
+  }
+
+  assert {
+    condition     = one(aws_kinesis_firehose_delivery_stream.this.extended_s3_configuration[0].processing_configuration[0].processors).type == "AppendDelimiterToRecord"
+    error_message = "events would run into each other"
+  }
+
+  assert {
+    condition     = aws_kinesis_firehose_delivery_stream.this.server_side_encryption[0].key_arn == var.context.key_arn && aws_kinesis_firehose_delivery_stream.this.extended_s3_configuration[0].kms_key_arn == var.context.key_arn
+    error_message = "events are encrypted with our key on their way and at rest"
+  }
+
+  assert {
+    condition     = length(output.forward) == 0 && length(aws_cloudtrail.data_events) == 0
+    error_message = "nobody asked for a forwarder or a trail"
+  }
+}
+
+run "forwards_by_a_function_where_rules_do_not_reach" {
+  command = plan
+
+  variables {
+    context = merge(var.context, { target = { has_rule_dead_letters = true, has_firehose_rule_target = false } })
+  }
+
+  assert {
+    condition     = length(output.forward) == 1 && length(aws_cloudwatch_event_rule.this) == 0
+    error_message = "events would be written twice or not at all"
+  }
+}
+
+run "keeps_a_trail_when_asked" {
+  command = plan
+
+  variables {
+    data_event_trail = true
+  }
+
+  assert {
+    condition     = length(aws_cloudtrail.data_events) == 1 && aws_cloudtrail.data_events[0].enable_log_file_validation
+    error_message = "the trail could be changed unseen"
+  }
+}

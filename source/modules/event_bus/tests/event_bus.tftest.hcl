@@ -1,0 +1,78 @@
+mock_provider "aws" {
+}
+
+variables {
+  context = {
+    prefix                 = "test-"
+    partition              = "aws"
+    account_id             = "111122223333"
+    region                 = "eu-central-1"
+    sqs_url                = "https://sqs.eu-central-1.amazonaws.com/111122223333"
+    key_arn                = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
+    key_grants             = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    alarm_topic_arn        = "arn:aws:sns:eu-central-1:111122223333:test-postbus-alarms"
+    log_retention_days     = 30
+    log_level              = "INFO"
+    architecture           = "arm64"
+    python_version         = "3.13"
+    tracing                = true
+    point_in_time_recovery = true
+    protect_from_deletion  = true
+    environment            = { POSTBUS_METRICS_NAMESPACE = "Postbus" }
+    target                 = { has_pipes = true, has_rule_dead_letters = true, has_firehose_rule_target = true, has_execution_logs = true }
+    arns = {
+      cloudtrail = "arn:aws:cloudtrail:eu-central-1:111122223333"
+      cloudwatch = "arn:aws:cloudwatch:eu-central-1:111122223333"
+      dynamodb   = "arn:aws:dynamodb:eu-central-1:111122223333"
+      events     = "arn:aws:events:eu-central-1:111122223333"
+      firehose   = "arn:aws:firehose:eu-central-1:111122223333"
+      lambda     = "arn:aws:lambda:eu-central-1:111122223333"
+      logs       = "arn:aws:logs:eu-central-1:111122223333"
+      sns        = "arn:aws:sns:eu-central-1:111122223333"
+      sqs        = "arn:aws:sqs:eu-central-1:111122223333"
+      states     = "arn:aws:states:eu-central-1:111122223333"
+    }
+  }
+
+  archive_days    = 90
+  archive_pattern = { source = [{ prefix = "postbus." }], replay-name = [{ exists = false }] }
+}
+
+run "is_encrypted_archived_and_has_dead_letters" {
+  command = plan
+
+  assert {
+    condition     = aws_cloudwatch_event_bus.this.kms_key_identifier == var.context.key_arn
+    error_message = "the bus is not encrypted with our key"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_bus.this.dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:111122223333:test-postbus-bus-dead-letters"
+    error_message = "the bus has no dead letters"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_archive.this.retention_days == 90
+    error_message = "the archive keeps another time than asked for"
+  }
+
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_archive.this.event_pattern)["replay-name"] == [{ exists = false }]
+    error_message = "a replay would be archived again"
+  }
+
+  assert {
+    condition     = output.grants.publish[0].actions == ["events:PutEvents"]
+    error_message = "publishing is one action"
+  }
+}
+
+run "keeps_whole_days" {
+  command = plan
+
+  variables {
+    archive_days = 1.5
+  }
+
+  expect_failures = [var.archive_days]
+}

@@ -1,0 +1,94 @@
+mock_provider "aws" {
+}
+
+variables {
+  context = {
+    prefix                 = "test-"
+    partition              = "aws"
+    account_id             = "111122223333"
+    region                 = "eu-central-1"
+    sqs_url                = "https://sqs.eu-central-1.amazonaws.com/111122223333"
+    key_arn                = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
+    key_grants             = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    alarm_topic_arn        = "arn:aws:sns:eu-central-1:111122223333:test-postbus-alarms"
+    log_retention_days     = 30
+    log_level              = "INFO"
+    architecture           = "arm64"
+    python_version         = "3.13"
+    tracing                = true
+    point_in_time_recovery = true
+    protect_from_deletion  = true
+    environment            = { POSTBUS_METRICS_NAMESPACE = "Postbus" }
+    target                 = { has_pipes = true, has_rule_dead_letters = true, has_firehose_rule_target = true, has_execution_logs = true }
+    arns = {
+      cloudtrail = "arn:aws:cloudtrail:eu-central-1:111122223333"
+      cloudwatch = "arn:aws:cloudwatch:eu-central-1:111122223333"
+      dynamodb   = "arn:aws:dynamodb:eu-central-1:111122223333"
+      events     = "arn:aws:events:eu-central-1:111122223333"
+      firehose   = "arn:aws:firehose:eu-central-1:111122223333"
+      lambda     = "arn:aws:lambda:eu-central-1:111122223333"
+      logs       = "arn:aws:logs:eu-central-1:111122223333"
+      sns        = "arn:aws:sns:eu-central-1:111122223333"
+      sqs        = "arn:aws:sqs:eu-central-1:111122223333"
+      states     = "arn:aws:states:eu-central-1:111122223333"
+    }
+  }
+
+  name        = "test-postbus-step"
+  description = "in -> out"
+  step        = "enrich"
+  archive     = { bucket = "packages", key = "core.zip", hash = "hash" }
+  grants      = [{ sid = "Read", actions = ["dynamodb:GetItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/t"], conditions = [] }]
+}
+
+run "is_updated_by_the_hash_of_its_inputs_and_encrypted" {
+  command = plan
+
+  assert {
+    condition     = aws_lambda_function.this.source_code_hash == "hash" && aws_lambda_function.this.s3_key == "core.zip"
+    error_message = "a changed source would not be deployed"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.handler == "postbus.functions.enrich.handler.lambda_handler" && aws_lambda_function.this.runtime == "python3.13" && aws_lambda_function.this.architectures == tolist(["arm64"])
+    error_message = "it would run something else"
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.kms_key_arn == var.context.key_arn && aws_cloudwatch_log_group.this.kms_key_id == var.context.key_arn
+    error_message = "environment and log are encrypted with our key"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.this.retention_in_days == 30
+    error_message = "logs are kept for ever"
+  }
+}
+
+run "may_do_what_was_granted_and_write_its_own_log" {
+  command = plan
+
+  assert {
+    condition     = toset([for s in jsondecode(module.role.policy).Statement : s.Sid]) == toset(["WriteOwnLog", "Trace", "UseKey", "Read"])
+    error_message = "more, or less, than was granted"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(module.role.policy).Statement : s.Resource if s.Sid == "WriteOwnLog"] == [["arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/test-postbus-step:*"]]
+    error_message = "it could write into another's log"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(module.role.policy).Statement : s.Sid if contains(s.Resource, "*")] == ["Trace"]
+    error_message = "a resource is a wildcard where the service has another form"
+  }
+}
+
+run "calls_someone_for_errors_and_throttles" {
+  command = plan
+
+  assert {
+    condition     = keys(aws_cloudwatch_metric_alarm.trouble) == ["Errors", "Throttles"]
+    error_message = "an alarm is missing"
+  }
+}

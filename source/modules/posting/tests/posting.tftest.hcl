@@ -1,0 +1,124 @@
+mock_provider "aws" {
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:eu-central-1:111122223333:queue" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::111122223333:role/role" }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = { arn = "arn:aws:lambda:eu-central-1:111122223333:function:function" }
+  }
+}
+
+variables {
+  context = {
+    prefix                 = "test-"
+    partition              = "aws"
+    account_id             = "111122223333"
+    region                 = "eu-central-1"
+    sqs_url                = "https://sqs.eu-central-1.amazonaws.com/111122223333"
+    key_arn                = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
+    key_grants             = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    alarm_topic_arn        = "arn:aws:sns:eu-central-1:111122223333:test-postbus-alarms"
+    log_retention_days     = 30
+    log_level              = "INFO"
+    architecture           = "arm64"
+    python_version         = "3.13"
+    tracing                = true
+    point_in_time_recovery = true
+    protect_from_deletion  = true
+    environment            = { POSTBUS_METRICS_NAMESPACE = "Postbus" }
+    target                 = { has_pipes = true, has_rule_dead_letters = true, has_firehose_rule_target = true, has_execution_logs = true }
+    arns = {
+      cloudtrail = "arn:aws:cloudtrail:eu-central-1:111122223333"
+      cloudwatch = "arn:aws:cloudwatch:eu-central-1:111122223333"
+      dynamodb   = "arn:aws:dynamodb:eu-central-1:111122223333"
+      events     = "arn:aws:events:eu-central-1:111122223333"
+      firehose   = "arn:aws:firehose:eu-central-1:111122223333"
+      lambda     = "arn:aws:lambda:eu-central-1:111122223333"
+      logs       = "arn:aws:logs:eu-central-1:111122223333"
+      sns        = "arn:aws:sns:eu-central-1:111122223333"
+      sqs        = "arn:aws:sqs:eu-central-1:111122223333"
+      states     = "arn:aws:states:eu-central-1:111122223333"
+    }
+  }
+
+  bus                 = { name = "test-postbus", arn = "arn:aws:events:eu-central-1:111122223333:event-bus/test-postbus", dead_letter_arn = "arn:aws:sqs:eu-central-1:111122223333:test-postbus-bus-dead-letters" }
+  archive             = { bucket = "packages", key = "core.zip", hash = "hash" }
+  pattern             = { source = ["postbus.business_rules"] }
+  ledger              = "dynamodb"
+  http_ledger         = null
+  environment         = { POSTBUS_LEDGER_TABLE = "test-postbus-ledger" }
+  grants              = [{ sid = "Post", actions = ["dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-ledger"], conditions = [] }]
+  maximum_concurrency = 5
+  retry_hours         = 72
+  timeout_seconds     = 30
+  visibility_seconds  = null
+}
+
+run "is_not_parked_while_its_ledger_is_away" {
+  command = apply
+
+  assert {
+    condition     = jsondecode(module.processor.redrive_policy).maxReceiveCount == 1000
+    error_message = "72 hours at one try every 15 minutes are 288 receives, and the quick first ones come on top"
+  }
+}
+
+run "outlives_an_outage_of_the_ledger" {
+  command = plan
+
+  assert {
+    condition     = module.processor.environment.POSTBUS_RETRY_HOURS == "72"
+    error_message = "the function would give up at another time"
+  }
+
+  assert {
+    condition     = module.processor.visibility_seconds == 180
+    error_message = "visibility must be six times the timeout"
+  }
+
+  assert {
+    condition     = !can(module.processor.environment.POSTBUS_HTTP_LEDGER_URL)
+    error_message = "the default ledger knows no URL"
+  }
+}
+
+run "reads_its_credentials_and_nothing_else_secret" {
+  command = plan
+
+  variables {
+    ledger      = "http"
+    http_ledger = { url = "https://ledger.example", secret_arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:ledger-a1b2c3" }
+  }
+
+  assert {
+    condition     = [for s in jsondecode(module.processor.policy).Statement : s.Resource if s.Sid == "ReadCredentials"] == [["arn:aws:secretsmanager:eu-central-1:111122223333:secret:ledger-a1b2c3"]]
+    error_message = "the function cannot read its credentials, or can read others"
+  }
+
+  assert {
+    condition     = module.processor.environment.POSTBUS_HTTP_LEDGER_URL == "https://ledger.example" && module.processor.environment.POSTBUS_LEDGER == "http"
+    error_message = "the function would book elsewhere"
+  }
+}
+
+run "refuses_an_external_ledger_it_was_told_nothing_of" {
+  command = plan
+
+  variables {
+    ledger = "http"
+  }
+
+  expect_failures = [output.processor]
+}
+
+run "refuses_to_outwait_its_queue" {
+  command = plan
+
+  variables {
+    retry_hours = 400
+  }
+
+  expect_failures = [var.retry_hours]
+}

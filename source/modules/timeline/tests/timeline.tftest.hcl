@@ -1,0 +1,74 @@
+mock_provider "aws" {
+}
+
+variables {
+  context = {
+    prefix                 = "test-"
+    partition              = "aws"
+    account_id             = "111122223333"
+    region                 = "eu-central-1"
+    sqs_url                = "https://sqs.eu-central-1.amazonaws.com/111122223333"
+    key_arn                = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
+    key_grants             = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    alarm_topic_arn        = "arn:aws:sns:eu-central-1:111122223333:test-postbus-alarms"
+    log_retention_days     = 30
+    log_level              = "INFO"
+    architecture           = "arm64"
+    python_version         = "3.13"
+    tracing                = true
+    point_in_time_recovery = true
+    protect_from_deletion  = true
+    environment            = { POSTBUS_METRICS_NAMESPACE = "Postbus" }
+    target                 = { has_pipes = true, has_rule_dead_letters = true, has_firehose_rule_target = true, has_execution_logs = true }
+    arns = {
+      cloudtrail = "arn:aws:cloudtrail:eu-central-1:111122223333"
+      cloudwatch = "arn:aws:cloudwatch:eu-central-1:111122223333"
+      dynamodb   = "arn:aws:dynamodb:eu-central-1:111122223333"
+      events     = "arn:aws:events:eu-central-1:111122223333"
+      firehose   = "arn:aws:firehose:eu-central-1:111122223333"
+      lambda     = "arn:aws:lambda:eu-central-1:111122223333"
+      logs       = "arn:aws:logs:eu-central-1:111122223333"
+      sns        = "arn:aws:sns:eu-central-1:111122223333"
+      sqs        = "arn:aws:sqs:eu-central-1:111122223333"
+      states     = "arn:aws:states:eu-central-1:111122223333"
+    }
+  }
+
+  bus                     = { name = "test-postbus", arn = "arn:aws:events:eu-central-1:111122223333:event-bus/test-postbus", dead_letter_arn = "arn:aws:sqs:eu-central-1:111122223333:test-postbus-bus-dead-letters" }
+  archive                 = { bucket = "packages", key = "core.zip", hash = "hash" }
+  pattern                 = { source = [{ prefix = "postbus." }] }
+  batch_size              = 10
+  batching_window_seconds = 0
+  maximum_concurrency     = 2
+  timeout_seconds         = 30
+  visibility_seconds      = null
+  sweep_every_minutes     = 5
+  sweep_after_seconds     = 600
+  sweep_environment       = { POSTBUS_BUS = "test-postbus" }
+  sweep_grants            = [{ sid = "Publish", actions = ["events:PutEvents"], resources = ["arn:aws:events:eu-central-1:111122223333:event-bus/test-postbus"], conditions = [] }]
+  alarm_open_seconds      = 3600
+}
+
+run "finds_what_got_stuck" {
+  command = plan
+
+  assert {
+    condition     = aws_dynamodb_table.this.server_side_encryption[0].kms_key_arn == var.context.key_arn && aws_dynamodb_table.this.point_in_time_recovery[0].enabled && aws_dynamodb_table.this.deletion_protection_enabled && aws_dynamodb_table.this.billing_mode == "PAY_PER_REQUEST"
+    error_message = "the table could be read, lost or deleted"
+  }
+
+  assert {
+    condition     = [for index in aws_dynamodb_table.this.global_secondary_index : index.range_key] == ["idle_since"]
+    error_message = "the sweeper could not ask for the longest idle"
+  }
+
+  assert {
+    condition     = module.record.environment.POSTBUS_TIMELINE_TABLE == "test-postbus-timeline"
+    error_message = "the recorder would write elsewhere"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.oldest_open[0].metric_name == "OldestOpenSeconds" && aws_cloudwatch_metric_alarm.oldest_open[0].threshold == 3600
+    error_message = "nobody would know of the oldest"
+  }
+}

@@ -1,0 +1,143 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "111122223333" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com" }
+  }
+}
+
+# A plan knows no key yet.
+override_module {
+  target = module.encryption
+  outputs = {
+    key_arn = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
+    grants  = { use = [] }
+  }
+}
+
+variables {
+  region = "eu-central-1"
+}
+
+run "has_the_names_of_the_design" {
+  command = plan
+
+  assert {
+    condition     = output.visa_table == "visa" && output.visa_mock == "visa-mock"
+    error_message = "without a prefix the table is visa and the generator visa-mock"
+  }
+  assert {
+    condition     = toset(keys(output.deployment.tables)) == toset(["accounts", "balances", "claims", "credit_transfers", "ledger", "merchants", "rates", "timeline", "visa"])
+    error_message = "a table is missing, or an unknown one has come"
+  }
+  assert {
+    condition     = toset(keys(output.deployment.queues)) == toset(["enrich", "posting", "timeline", "quarantine-visa", "quarantine-credit_transfers"])
+    error_message = "a queue is missing, or an unknown one has come"
+  }
+  assert {
+    condition     = toset(keys(output.deployment.dead_letters)) == toset(["bus", "business-rules", "enrich", "posting", "timeline", "pipe-visa", "pipe-credit_transfers", "sweep", "verify-ledger"])
+    error_message = "every asynchronous hop has its dead letters"
+  }
+  assert {
+    condition     = output.deployment.dead_letters.posting == "https://sqs.eu-central-1.amazonaws.com/111122223333/postbus-posting-dead-letters"
+    error_message = "the command would look for the dead letters elsewhere"
+  }
+  assert {
+    condition     = length(output.deployment.functions) == 10 && length(output.deployment.rules) == 6
+    error_message = "a function or a rule is missing, or two share a name"
+  }
+  assert {
+    condition     = length(jsonencode(output.deployment)) < 8192
+    error_message = "the parameter takes 8 KB"
+  }
+}
+
+run "puts_the_prefix_before_every_name" {
+  command = plan
+
+  variables {
+    name_prefix = "blue-"
+  }
+
+  assert {
+    condition     = alltrue([for name in concat(values(output.deployment.tables), values(output.deployment.functions), keys(output.deployment.rules), [output.deployment.bus, output.deployment.archive]) : startswith(name, "blue-")])
+    error_message = "two deployments in one account would share something"
+  }
+  assert {
+    condition     = alltrue([for url in concat(values(output.deployment.queues), values(output.deployment.dead_letters)) : startswith(element(split("/", url), 4), "blue-")])
+    error_message = "two deployments in one account would share a queue"
+  }
+}
+
+run "prints_the_pipes_where_the_target_has_none" {
+  command = plan
+
+  variables {
+    target = { is_aws = false, has_pipes = false, has_rule_dead_letters = false, has_firehose_rule_target = false, has_execution_logs = false, has_tracing = false, has_alarms = false }
+  }
+
+  assert {
+    condition     = toset(keys(output.pipes)) == toset(["visa", "credit_transfers"])
+    error_message = "the runner beside an emulator would have nothing to run"
+  }
+  assert {
+    condition     = contains(keys(output.deployment.queues), "audit")
+    error_message = "where rules do not reach Firehose, a queue and a function carry the events over"
+  }
+}
+
+run "replays_reach_neither_archive_nor_audit_nor_subscribers" {
+  command = plan
+
+  assert {
+    condition = alltrue([for name in ["archive", "audit", "notify-outcomes"] : alltrue([
+      jsondecode(output.event_patterns[name].pattern)["replay-name"] == [{ exists = false }],
+      jsondecode(output.event_patterns[name].pattern).detail.metadata.replay == [{ exists = false }],
+    ])])
+    error_message = "a replay would be archived, audited or told again"
+  }
+  assert {
+    condition     = alltrue([for name, found in output.event_patterns : can(jsondecode(found.pattern)) && found.target != ""])
+    error_message = "a pattern feeds nothing"
+  }
+}
+
+run "lets_only_this_regions_records_in" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for name, found in output.event_patterns : contains(jsondecode(found.pattern).dynamodb.NewImage.home_region.S, "eu-central-1") if startswith(name, "pipe-")])
+    error_message = "two regions would post the same payment"
+  }
+}
+
+run "refuses_a_prefix_that_names_could_not_carry" {
+  command = plan
+
+  variables {
+    name_prefix = "Blue"
+  }
+
+  expect_failures = [var.name_prefix]
+}
+
+run "refuses_what_is_no_region" {
+  command = plan
+
+  variables {
+    region = "Frankfurt"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "refuses_an_unknown_ledger" {
+  command = plan
+
+  variables {
+    ledger = "paper"
+  }
+
+  expect_failures = [var.ledger]
+}
