@@ -62,7 +62,7 @@ e2e: $(TOOLS) $(EMULATOR) ## end-to-end tests on a stack of their own (ARGS="-k 
 	@$(PY) -m local e2e $(ARGS)
 
 bench: $(TOOLS) $(EMULATOR) ## measure every figure the README states
-	@$(PY) -m tests.bench
+	@$(PY) -m tests.bench $(ARGS)
 
 ## ---- AWS ---------------------------------------------------------------------------------------------------
 

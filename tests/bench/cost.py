@@ -1,10 +1,8 @@
 """What a million payments cost on AWS, counted from a run, times list prices, line by line.
 
-    python -m tests.bench.cost --payments 200
-
 The counting proxy (``tests.bench.meter``) stands between the functions and the emulator, so that every
-DynamoDB unit, event and queue request is one that was really asked for.  What the services do by themselves is
-derived from what was counted, by the rules named in the lines below.  Nothing is estimated without saying so.
+DynamoDB unit, event and queue request is one that was really asked for.  What the services do by themselves
+is derived from what was counted, by the rules named in the lines below.
 """
 
 import json
@@ -122,17 +120,28 @@ def bill(
     return lines
 
 
-def idle(resources: Counter[str], queues_polled: int, schedules_a_month: int) -> list[Line]:
+# Names under which the functions publish metrics of their own.
+_CUSTOM_METRICS = 5
+_POLLERS_A_QUEUE = 5
+_POLLS_A_MINUTE = 3
+_MINUTES_A_MONTH = 60 * 24 * 30
+_MINUTES_BETWEEN_RUNS = 5
+
+
+def idle(resources: Counter[str]) -> list[Line]:
     """What a month costs while nothing is posted, from the resources that Terraform made."""
     price = prices()["idle"]
     counts = {
         "keys": resources["aws_kms_key"],
         "alarms": resources["aws_cloudwatch_metric_alarm"],
         "dashboards": resources["aws_cloudwatch_dashboard"],
-        "metrics": 5,
+        "metrics": _CUSTOM_METRICS,
         "secrets": resources["aws_secretsmanager_secret"],
-        "polls": queues_polled * 5 * 3 * 60 * 24 * 30,
-        "schedules": schedules_a_month,
+        "polls": resources["aws_lambda_event_source_mapping"]
+        * _POLLERS_A_QUEUE
+        * _POLLS_A_MINUTE
+        * _MINUTES_A_MONTH,
+        "schedules": resources["aws_scheduler_schedule"] * _MINUTES_A_MONTH // _MINUTES_BETWEEN_RUNS,
     }
     return [
         Line(key, count, price[key]["unit"], count * price[key]["price"], "a month")

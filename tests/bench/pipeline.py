@@ -1,15 +1,10 @@
 """How fast payments go through the whole deployed chain, and what a burst costs in processes and memory.
 
-    POSTBUS_DEPLOYMENT=.local/deployment.json AWS_ENDPOINT_URL=http://127.0.0.1:4566 \\
-        python -m tests.bench.pipeline [--json]
-
 A payment's latency runs from just before its record is written to the time its posting was committed, both
 by this machine's clock.  Every run ends by checking that it is whole: each payment posted once, the trial
 balance zero.
 """
 
-import argparse
-import json
 import os
 import statistics
 import threading
@@ -20,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from postbus.cli.sample import load_sample
 from postbus.domain import sample
 from tests.e2e.stack import Stack, visa_record
 
@@ -142,36 +136,15 @@ def measure(
     return row
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="smaller runs, for a look")
-    parser.add_argument("--emulator-pid", type=int, help="count this process's family and its memory")
-    options = parser.parse_args()
-    file = Path(os.environ["POSTBUS_DEPLOYMENT"])
-    stack = Stack(json.loads(file.read_text()), file)
-    load_sample(
-        stack.client("dynamodb"),
-        stack.deployment["tables"],
-        stack.deployment["posting_shards"],
-        datetime.now(UTC),
-    )
-    measure(stack, "warm-up", 5, 2.0, None)
-    scale = 4 if options.quick else 1
+def report(stack: Stack, emulator_pid: int | None, quick: bool) -> None:
+    """Run the steady loads and the bursts, and print a line for each."""
+    scale = 4 if quick else 1
+    measure(stack, "warm-up", 20, 5.0, None)
     rows = [
-        measure(stack, "steady 20/s", 1200 // scale, 20.0, options.emulator_pid),
-        measure(stack, "steady 40/s", 1600 // scale, 40.0, options.emulator_pid),
-        measure(stack, "burst of 200", 200, None, options.emulator_pid),
-        measure(stack, "burst of 2000", 2000 // scale, None, options.emulator_pid),
+        measure(stack, "steady 20/s", 1200 // scale, 20.0, emulator_pid),
+        measure(stack, "steady 40/s", 2400 // scale, 40.0, emulator_pid),
+        measure(stack, "burst of 200", 200, None, emulator_pid),
+        measure(stack, "burst of 2000", 2000 // scale, None, emulator_pid),
     ]
-    if options.json:
-        print(json.dumps(rows))
-        return
     for row in rows:
         print("  ".join(f"{name}={value}" for name, value in row.items()))
-
-
-if __name__ == "__main__":
-    main()

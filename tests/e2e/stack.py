@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -17,6 +17,7 @@ import boto3
 from localstack_client.session import Session as EmulatorSession
 
 from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
+from postbus.adapters.dynamodb_timeline import DynamoDbTimeline
 from postbus.domain.event import Event
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
@@ -121,10 +122,18 @@ class Stack:
                 sums[currency] = sums.get(currency, 0) + int(item["balance_minor"]["N"])
         return sums
 
-    def events(self, transaction_id: str) -> list[dict[str, Any]]:
-        """The transaction's timeline, as the operator's command tells it."""
-        trace = self.postbus("trace", transaction_id, "--json")
-        return list(trace["events"])
+    def story(self, transaction_id: str) -> list[Event]:
+        """The transaction's events so far, in the order of its story."""
+        timeline = DynamoDbTimeline(self.client("dynamodb"), self.deployment["tables"]["timeline"])
+        return list(timeline.story(transaction_id).events)
+
+    def tells(self, transaction_id: str, event_type: str, seconds: float = DEADLINE_SECONDS) -> Event:
+        """The transaction's event of that type, once the timeline has it."""
+
+        def probe() -> Event | None:
+            return next((event for event in self.story(transaction_id) if event.type == event_type), None)
+
+        return until(f"{transaction_id} tells {event_type}", probe, seconds)
 
     def depth(self, url: str) -> int:
         attributes = self.client("sqs").get_queue_attributes(
@@ -203,7 +212,3 @@ def visa_record(**changes: str | None) -> dict[str, str]:
         "home_region": os.environ.get("AWS_REGION", "eu-central-1"),
     }
     return {name: value for name, value in (record | changes).items() if value is not None}
-
-
-def ids(events: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [str(event["type"]) for event in events]

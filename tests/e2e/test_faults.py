@@ -20,13 +20,6 @@ def entries(stack: Stack, transaction_id: str) -> list[Any]:
     return list(outcome.data["entries"]) if outcome and "entries" in outcome.data else []
 
 
-def approval(stack: Stack, transaction_id: str) -> dict[str, Any]:
-    """The bus message that approved a transaction's posting."""
-    return next(
-        event for event in stack.events(transaction_id) if event["type"] == "TransactionPostingApproved"
-    )
-
-
 def test_one_poison_message_in_a_batch_of_ten_holds_nobody_back(stack: Stack) -> None:
     poison = f"not an event {new_id()}"
     sqs, url = stack.client("sqs"), stack.deployment["queues"]["posting"]
@@ -34,12 +27,7 @@ def test_one_poison_message_in_a_batch_of_ten_holds_nobody_back(stack: Stack) ->
         # While the ledger is away nine approved payments gather in the queue; the poison joins them.
         waiting = [stack.put_record("visa", visa_record()) for _ in range(9)]
         for transaction_id in waiting:
-            until(
-                f"{transaction_id} approved",
-                lambda t=transaction_id: (
-                    "TransactionPostingApproved" in [event["type"] for event in stack.events(t)]
-                ),
-            )
+            stack.tells(transaction_id, "TransactionPostingApproved")
         sqs.send_message(QueueUrl=url, MessageBody=poison)
     for transaction_id in waiting:
         stack.outcome(transaction_id, OutcomeState.POSTED)
@@ -58,11 +46,8 @@ def test_a_crash_between_the_ledgers_write_and_the_event_announces_it_again(stac
         transaction_id = stack.put_record("visa", visa_record())
         stack.outcome(transaction_id, OutcomeState.POSTED)
         before = entries(stack, transaction_id)
-        assert "TransactionPosted" not in [event["type"] for event in stack.events(transaction_id)]
-    until(
-        "TransactionPosted is announced",
-        lambda: "TransactionPosted" in [event["type"] for event in stack.events(transaction_id)],
-    )
+        assert "TransactionPosted" not in [event.type for event in stack.story(transaction_id)]
+    stack.tells(transaction_id, "TransactionPosted")
     assert entries(stack, transaction_id) == before
     assert set(stack.trial_balance().values()) == {0}
 
@@ -72,12 +57,7 @@ def test_a_ledger_that_is_away_for_a_while_loses_nothing_and_fills_no_dead_lette
     with environment(stack, "post", AWS_ENDPOINT_URL_DYNAMODB=NOWHERE):
         waiting = [stack.put_record("visa", visa_record()) for _ in range(5)]
         for transaction_id in waiting:
-            until(
-                f"{transaction_id} approved",
-                lambda t=transaction_id: (
-                    "TransactionPostingApproved" in [event["type"] for event in stack.events(t)]
-                ),
-            )
+            stack.tells(transaction_id, "TransactionPostingApproved")
         assert all(stack.outcomes.find(transaction_id) is None for transaction_id in waiting)
     for transaction_id in waiting:
         stack.outcome(transaction_id, OutcomeState.POSTED)
@@ -87,10 +67,7 @@ def test_a_ledger_that_is_away_for_a_while_loses_nothing_and_fills_no_dead_lette
 def test_an_execution_that_dies_uncaught_is_swept(stack: Stack) -> None:
     with workflow_that_dies(stack):
         transaction_id = stack.put_record("visa", visa_record())
-        until(
-            "it is enriched",
-            lambda: "TransactionEnriched" in [event["type"] for event in stack.events(transaction_id)],
-        )
+        stack.tells(transaction_id, "TransactionEnriched")
     with environment(stack, "sweep", POSTBUS_SWEEP_AFTER_SECONDS="0"):
         stack.invoke("sweep", {})
     stack.outcome(transaction_id, OutcomeState.POSTED)
@@ -147,7 +124,7 @@ def test_an_event_sent_twice_at_every_hop_changes_nothing(stack: Stack) -> None:
     stack.outcome(transaction_id, OutcomeState.POSTED)
     stack.quiet()
     before = stack.books()
-    told = [Event.from_detail(event["type"], event["detail"]) for event in stack.events(transaction_id)]
+    told = stack.story(transaction_id)
     assert len(told) >= 4
     stack.publish(*told)
     stack.publish(*reversed(told))

@@ -29,7 +29,7 @@ def trace(context: typer.Context, transaction_id: str = TRANSACTION, as_json: bo
             return
         raise CannotRun(
             f"transaction: nothing is known of {transaction_id!r}.  An id is <source>-<authorisation id>, "
-            "such as visa-A10005; was the record approved?  `postbus reconcile --dry-run` finds what is missing."
+            "such as visa-A10005; was the record approved?  `postbus reconcile --dry-run` finds the lost."
         )
     desk.show(as_json, _as_data(transaction_id, story, outcome), *_for_people(transaction_id, story, outcome))
 
@@ -88,7 +88,8 @@ def why(event: Event) -> str:
     if isinstance(reason, Mapping):
         parts.append(f"{reason.get('code')}: {reason.get('text')}")
     decision = data.get("decision", {})
-    found = data.get("findings") or decision.get("findings") or [data["finding"]] * ("finding" in data)
+    alone = [data["finding"]] if "finding" in data else []
+    found = data.get("findings") or decision.get("findings") or alone
     parts += [f"{finding['id']} ({finding['severity']})" for finding in found]
     waived = data.get("waived") or decision.get("waived")
     if waived:
