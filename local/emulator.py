@@ -68,9 +68,13 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def stop(settings: Settings) -> bool:
-    """End the emulator that was started here, and no other.  Whether it was running."""
-    return process(settings).stop(grace_seconds=15)
+def stop(settings: Settings, *, keep_state: bool = True) -> bool:
+    """End the emulator that was started here, and no other.  Whether it was running.
+
+    Args:
+        keep_state: let it write its state, which takes a while, for the next start to go on with.
+    """
+    return process(settings).stop(grace_seconds=60 if keep_state else 0)
 
 
 def health(settings: Settings) -> dict[str, Any] | None:

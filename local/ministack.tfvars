@@ -13,6 +13,7 @@ tracing          = false
 package_platform = "host"
 
 # As many workers as two cores bear: more only wait for each other.
+pipe_parallelization_factor         = 2
 enrich_maximum_concurrency          = 2
 evaluate_rules_reserved_concurrency = 4
 posting_maximum_concurrency         = 2

@@ -66,8 +66,11 @@ def up(settings: Settings) -> None:
 def down(settings: Settings) -> None:
     """End what runs and delete what it left; another port's stack stays as it is."""
     with Step("stopping the stack") as step:
-        pipe_runner(settings).stop()
-        stopped = emulator.stop(settings)
+        step.update("pipe runner")
+        pipe_runner(settings).stop(grace_seconds=0)
+        step.update("emulator")
+        stopped = emulator.stop(settings, keep_state=False)
+        step.update("deleting what it left")
         shutil.rmtree(settings.folder, ignore_errors=True)
         if LOCAL.exists() and not any(LOCAL.glob("stack-*")):
             shutil.rmtree(LOCAL, ignore_errors=True)
