@@ -22,7 +22,8 @@ def transaction(auth: str = "A1", minor: int = 1250) -> Transaction:
     money = Money(minor, "EUR")
     return Transaction(
         transaction_id=f"visa-{auth}", source="visa", kind=Kind.PURCHASE, amount=money, billing=money,
-        account_token="tok_alice", pan_last_four="4242", content_hash=content_hash({"auth": auth, "minor": minor}),
+        account_token="tok_alice", pan_last_four="4242",
+        content_hash=content_hash({"auth": auth, "minor": minor}),
         transmitted_at="2026-03-14T11:59:59Z", home_region="eu-central-1",
     )  # fmt: skip
 
@@ -65,7 +66,9 @@ def paid(auth: str = "A1", at: datetime = NOON) -> list[Event]:
     return [first, second, third, posted(third)]
 
 
-def held(auth: str = "A1", *findings: Finding, at: datetime = NOON, **more: Any) -> tuple[list[Event], Outcome]:
+def held(
+    auth: str = "A1", *findings: Finding, at: datetime = NOON, **more: Any
+) -> tuple[list[Event], Outcome]:
     """The story of a payment that was held, and its outcome."""
     first = authorized(auth, at, **more)
     second = enriched(first)

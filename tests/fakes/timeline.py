@@ -31,7 +31,8 @@ class InMemoryTimeline:
                 if not told.has_beginning:
                     self.listed.pop(transaction_id, None)
             elif told.state is not None:
-                assert told.began_at is not None and told.moved_at is not None
+                assert told.began_at is not None
+                assert told.moved_at is not None
                 entry = OpenTransaction(transaction_id, told.state, told.began_at)
                 self.listed[transaction_id] = (told.moved_at, entry)
         return {}

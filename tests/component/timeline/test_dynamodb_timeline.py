@@ -17,7 +17,7 @@ from tests.fakes.approvals import NOON
 
 
 def write_units(client: Any, table: str, events: list[Event]) -> float:
-    """What recording a batch costs in write request units of the table, as DynamoDB rounds: per item, up to a KB."""
+    """What recording a batch costs in write request units, as DynamoDB rounds: per item, up to a KB."""
     units = 0.0
 
     def count(params: Any, **_: Any) -> None:

@@ -18,7 +18,7 @@ FIVE_MINUTES = timedelta(minutes=5)
 
 @st.composite
 def told(draw: st.DrawFn) -> list[Event]:
-    """Events of one transaction that anything may have happened to, each told once or more, by replays too."""
+    """Events of one transaction that anything may have happened to, each told once or more."""
     first = stories.authorized()
     events = [first]
     for name in draw(st.lists(st.sampled_from(sorted(FACTS)), max_size=8)):
@@ -72,7 +72,8 @@ def test_the_last_event_is_the_latest_of_those_that_put_it_into_its_state() -> N
 
 def test_a_story_without_events_has_no_state_no_beginning_and_no_last_event() -> None:
     story = Story.of([])
-    assert (story.state, story.last, story.began_at, story.moved_at, story.is_final) == (None,) * 4 + (False,)
+    assert story.state is story.last is story.began_at is story.moved_at is None
+    assert not story.is_final
 
 
 def test_pauses_double_up_to_the_longest() -> None:
@@ -82,7 +83,7 @@ def test_pauses_double_up_to_the_longest() -> None:
         pauses.append(int((due - (sent.at if sent else NOON)).total_seconds() // 60))
         sent = Sent("e", due)
     assert pauses == [5, 5, 10, 20, 40, 80, 160, 320, 360, 360, 360, 360]
-    assert LONGEST_PAUSE == timedelta(hours=6)
+    assert timedelta(hours=6) == LONGEST_PAUSE
 
 
 def test_a_pause_earned_by_an_earlier_event_does_not_delay_a_later_one() -> None:

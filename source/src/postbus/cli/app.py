@@ -1,7 +1,6 @@
 """The operator's command, ``postbus``: find out what happens to payments, and decide where someone must."""
 
 import json
-from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -75,8 +74,8 @@ def choose(
     ),
 ) -> None:
     """Which deployment to speak to."""
-    find: Callable[[], deployment.Deployment] = lambda: deployment.load(prefix, region, file)  # noqa: E731
-    context.obj = Desk(find)
+    if context.obj is None:
+        context.obj = Desk(lambda: deployment.load(prefix, region, file))
 
 
 app.command("status")(status.status)

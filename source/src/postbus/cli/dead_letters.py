@@ -5,7 +5,6 @@ and never gone.
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +19,7 @@ from postbus.adapters.lambda_functions import LambdaFunction
 from postbus.adapters.sqs_dead_letters import DeadLetter, SqsDeadLetters
 from postbus.cli.desk import AS_JSON, OPERATOR, Desk, ago, checked_reason, desk_of
 from postbus.cli.errors import CannotRun, Exit, NotDone
-from postbus.cli.reconcile import reconcile_source
+from postbus.cli.reconcile import nothing_yet, reconcile_source
 from postbus.cli.resubmission import RECORDS_AT_ONCE, Resubmission
 from postbus.domain import card_numbers
 from postbus.domain.errors import Malformed
@@ -97,7 +96,12 @@ def show(
     table = Table("message", "age", "what", "why")
     for letter in letters:
         why = letter.reason or "; ".join(f"{key}={value}" for key, value in letter.attributes.items())
-        table.add_row(letter.message_id, ago((now - letter.sent_at).total_seconds()), _what(letter), why)
+        table.add_row(
+            letter.message_id,
+            ago((now - letter.sent_at).total_seconds()),
+            _what(letter),
+            card_numbers.mask(why),
+        )
     data = {
         "messages": [
             {
@@ -301,9 +305,7 @@ def _stream_positions(desk: Desk, source: str) -> Send:
             )
         except Forgotten:
             if not reconciled:
-                answer: dict[str, Any] = Counter()
-                answer |= {"missing": [], "malformed": [], "changed": [], "resubmitted": []}
-                reconcile_source(desk, source, False, answer)
+                reconcile_source(desk, source, False, nothing_yet())
                 reconciled.append(desk.now())
             return
         records = [record for record in found if enters(record, desk.deployment.region)]

@@ -42,7 +42,7 @@ class Desk:
     def __init__(self, find: Callable[[], Deployment]) -> None:
         self._find = find
         # A pipe or a file gets whole lines, whatever their length.
-        self.console = Console(width=None if sys.stdout.isatty() else 160)
+        self.console = Console(width=None if sys.stdout.isatty() else 160, markup=False)
 
     @cached_property
     def deployment(self) -> Deployment:

@@ -29,13 +29,18 @@ def reconcile(
     Reads the whole input table.  Records that cannot be read are named, and left to be corrected.
     """
     desk = desk_of(context)
-    answer: dict[str, Any] = {"compared": 0, "elsewhere": 0, "missing": [], "malformed": [], "changed": []}
-    answer["resubmitted"] = []
+    answer = nothing_yet()
     for name in [source] if source else desk.deployment.sources:
         reconcile_source(desk, name, dry_run, answer)
     desk.show(as_json, answer, *_for_people(answer, dry_run))
     if dry_run and answer["missing"]:
         raise typer.Exit(Exit.NOT_DONE)
+
+
+def nothing_yet() -> dict[str, Any]:
+    """The answer before anything was compared."""
+    found: dict[str, Any] = {name: [] for name in ("missing", "resubmitted", "changed", "malformed")}
+    return {"compared": 0, "elsewhere": 0, **found}
 
 
 def reconcile_source(desk: Desk, source: str, dry_run: bool, answer: dict[str, Any]) -> None:

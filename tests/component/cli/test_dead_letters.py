@@ -1,0 +1,288 @@
+"""Dead letters: counted, shown, sent where they belong; never lost, and never in a circle."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from postbus.adapters.eventbridge_bus import entry
+from postbus.domain import sample
+from postbus.domain.event import Event
+from tests.component.cli.conftest import World
+from tests.fakes import stories
+from tests.fakes.approvals import NOON
+
+
+def message(event: Event, **more: Any) -> dict[str, Any]:
+    """As a rule delivers it."""
+    return {
+        "source": entry(event, "postbus")["Source"],
+        "detail-type": event.type,
+        "detail": event.to_detail(),
+        **more,
+    }
+
+
+def depth(world: World, name: str) -> int:
+    queues = {one["name"]: one["messages"] for one in world.ask("dlq", "list")["queues"]}
+    return int(queues[name])
+
+
+def test_every_dead_letter_and_quarantine_queue_is_listed_with_its_depth(world: World) -> None:
+    world.send("dead_letters", "posting", "garbage")
+    queues = {one["name"]: one["messages"] for one in world.ask("dlq", "list")["queues"]}
+    assert queues["posting"] == 1
+    assert queues.keys() == {
+        "enrich", "posting", "timeline", "business-rules", "bus", "sweep", "unheard-of", "pipe-visa",
+        "pipe-credit_transfers", "quarantine-visa", "quarantine-credit_transfers",
+    }  # fmt: skip
+    assert "postbus dlq show posting" in world.run("dlq", "list").stdout
+
+
+def test_showing_a_queue_tells_why_and_takes_nothing_out(world: World) -> None:
+    for number in range(25):
+        world.send("dead_letters", "posting", f"garbage {number}", reason="body: JSON")
+    for _ in range(2):
+        shown = world.ask("dlq", "show", "posting")["messages"]
+        assert {one["body"] for one in shown} == {f"garbage {number}" for number in range(25)}
+        assert {one["reason"] for one in shown} == {"body: JSON"}
+    assert depth(world, "posting") == 25
+    assert len(world.ask("dlq", "show", "posting", "--most", "3")["messages"]) == 3
+
+
+def test_a_card_number_in_a_dead_letter_is_masked(world: World) -> None:
+    number = sample.pan(7)
+    world.send("dead_letters", "posting", f"pan {number}", reason=f"not {number}")
+    shown = world.run("dlq", "show", "posting", "--json").stdout + world.run("dlq", "show", "posting").stdout
+    assert number not in shown
+
+
+@pytest.mark.parametrize("name", ["enrich", "posting", "timeline"])
+def test_a_processors_dead_letters_go_to_its_own_queue(world: World, name: str) -> None:
+    body = json.dumps(message(stories.authorized()))
+    world.send("dead_letters", name, body, reason="whatever")
+    assert world.ask("dlq", "redrive", name)["redriven"] == 1
+    assert world.bodies("queues", name) == [body]
+    assert depth(world, name) == 0
+
+
+def test_a_whole_queue_is_redriven_page_by_page(world: World) -> None:
+    for number in range(23):
+        world.send("dead_letters", "posting", f"m{number}")
+    assert world.ask("dlq", "redrive", "posting")["redriven"] == 23
+    assert len(world.bodies("queues", "posting")) == 23
+
+
+def test_only_the_named_message_is_redriven(world: World) -> None:
+    for number in range(3):
+        world.send("dead_letters", "posting", f"m{number}")
+    chosen = next(one for one in world.ask("dlq", "show", "posting")["messages"] if one["body"] == "m1")
+    assert world.ask("dlq", "redrive", "posting", "--message", chosen["id"])["redriven"] == 1
+    assert world.bodies("queues", "posting") == ["m1"]
+    assert depth(world, "posting") == 2
+
+
+def test_what_a_workflow_could_not_do_is_published_again(world: World) -> None:
+    event = stories.paid()[1]
+    world.send("dead_letters", "business-rules", message(event), reason="States.TaskFailed")
+    assert world.ask("dlq", "redrive", "business-rules")["redriven"] == 1
+    assert world.on_the_bus() == [event]
+
+
+def test_what_came_from_a_replay_goes_on_as_part_of_that_replay(world: World) -> None:
+    event = stories.paid()[1]
+    world.send("dead_letters", "business-rules", message(event, **{"replay-name": "r1"}))
+    world.ask("dlq", "redrive", "business-rules")
+    assert world.on_the_bus() == [event.replayed_as("r1")]
+
+
+def test_what_a_rule_could_not_deliver_to_a_queue_goes_to_that_queue(world: World) -> None:
+    event = stories.paid()[2]
+    target = "arn:aws:sqs:eu-central-1:123456789012:postbus-posting"
+    world.send("dead_letters", "bus", message(event), TARGET_ARN=target, ERROR_CODE="NO_PERMISSIONS")
+    world.ask("dlq", "redrive", "bus")
+    assert [json.loads(body) for body in world.bodies("queues", "posting")] == [message(event)]
+    assert world.on_the_bus() == []
+
+
+def test_what_a_rule_could_not_deliver_elsewhere_is_published_again(world: World) -> None:
+    event = stories.paid()[1]
+    target = "arn:aws:states:eu-central-1:123456789012:stateMachine:postbus-business-rules"
+    world.send("dead_letters", "bus", message(event), TARGET_ARN=target)
+    world.ask("dlq", "redrive", "bus")
+    assert world.on_the_bus() == [event]
+
+
+def test_a_scheduled_run_that_failed_is_started_again(world: World) -> None:
+    world.send("dead_letters", "sweep", {})
+    world.ask("dlq", "redrive", "sweep")
+    assert world.functions.started == [("postbus-sweep", {})]
+
+
+def test_what_the_bus_refuses_stays_with_its_reason(world: World) -> None:
+    class Deaf:
+        def put_events(self, Entries: Any) -> Any:  # noqa: N803 - the client's own name
+            return {"Entries": [{"ErrorCode": "ThrottlingException"} for _ in Entries]}
+
+    world.send("dead_letters", "business-rules", message(stories.paid()[1]))
+    world.deployment._clients["events"] = Deaf()
+    answer = world.run("dlq", "redrive", "business-rules", "--json")
+    assert answer.exit_code == 1
+    assert "ThrottlingException" in answer.json["stay"][0]["reason"]
+    assert depth(world, "business-rules") == 1
+
+
+def test_a_message_is_deleted_only_after_it_was_sent(world: World) -> None:
+    world.send("dead_letters", "posting", "precious")
+    world.client("sqs").delete_queue(QueueUrl=world.deployment.one("queues", "posting"))
+    assert world.run("dlq", "redrive", "posting").exit_code == 1
+    assert [one["body"] for one in world.ask("dlq", "show", "posting")["messages"]] == ["precious"]
+
+
+def test_garbage_among_them_stays_and_its_neighbours_go(world: World) -> None:
+    event = stories.paid()[1]
+    world.send("dead_letters", "business-rules", "garbage")
+    world.send("dead_letters", "business-rules", message(event))
+    answer = world.run("dlq", "redrive", "business-rules", "--json")
+    assert (answer.exit_code, answer.json["redriven"]) == (1, 1)
+    assert world.on_the_bus() == [event]
+    assert depth(world, "business-rules") == 1
+
+
+# -- the way in ------------------------------------------------------------------------------------------
+
+
+def quarantine(world: World, **changes: Any) -> str:
+    """A malformed record, parked by the function itself."""
+    transaction_id = world.put_record(**changes)
+    key = {"auth": {"S": transaction_id.removeprefix("visa-")}}
+    image = world.client("dynamodb").get_item(TableName="visa", Key=key)["Item"]
+    record = {"eventID": "e", "eventName": "INSERT", "dynamodb": {"Keys": key, "NewImage": image}}
+    assert world.functions.known["postbus-deduplicate-visa"]([record]) == []
+    return transaction_id
+
+
+def test_a_quarantined_record_stays_until_it_has_been_corrected_and_then_comes_in(world: World) -> None:
+    transaction_id = quarantine(world, transaction_currency="ZZZ")
+    answer = world.run("dlq", "redrive", "quarantine-visa", "--json")
+    assert answer.exit_code == 1
+    assert "transaction_currency" in answer.json["stay"][0]["reason"]
+    assert world.put_record() == transaction_id
+    assert world.ask("dlq", "redrive", "quarantine-visa")["redriven"] == 1
+    (event,) = world.on_the_bus()
+    assert (event.type, event.transaction_id) == ("TransactionAuthorized", transaction_id)
+    assert depth(world, "quarantine-visa") == 0
+
+
+def test_a_quarantined_record_can_be_discarded_by_name_and_with_a_reason_only(world: World) -> None:
+    quarantine(world, transaction_currency="ZZZ")
+    assert world.run("dlq", "redrive", "quarantine-visa", "--discard").exit_code == 2
+    (parked,) = world.ask("dlq", "show", "quarantine-visa")["messages"]
+    assert (
+        world.run("dlq", "redrive", "quarantine-visa", "--discard", "--message", parked["id"]).exit_code == 2
+    )
+    discarded = world.ask(
+        "dlq",
+        "redrive",
+        "quarantine-visa",
+        "--discard",
+        "--message",
+        parked["id"],
+        "--reason",
+        "sent by mistake",
+    )
+    assert (discarded["discarded"], discarded["redriven"]) == (1, 0)
+    assert discarded["operator"].startswith("arn:aws:sts::")
+    assert depth(world, "quarantine-visa") == 0
+    assert world.on_the_bus() == []
+
+
+class Stream:
+    """A streams client: one shard, two records a call, and now and then an empty answer."""
+
+    def __init__(self, world: World, *images: str, old: dict[str, Any] | None = None) -> None:
+        client = world.client("dynamodb")
+        self._records = []
+        for number, auth in enumerate(images):
+            image = client.get_item(TableName="visa", Key={"auth": {"S": auth}})["Item"]
+            stored = {
+                "Keys": {"auth": {"S": auth}}, "NewImage": image, "SequenceNumber": str(100 + number),
+                "ApproximateCreationDateTime": NOON,
+            }  # fmt: skip
+            if old and auth in old:
+                stored["OldImage"] = {**image, "status": {"S": old[auth]}}
+            name = "MODIFY" if "OldImage" in stored else "INSERT"
+            self._records.append({"eventID": f"e{number}", "eventName": name, "dynamodb": stored})
+        world.deployment._clients["dynamodbstreams"] = self
+
+    def get_shard_iterator(self, SequenceNumber: str, **_: Any) -> Any:  # noqa: N803 - the client's own name
+        return {"ShardIterator": f"{int(SequenceNumber) - 100}/full"}
+
+    def get_records(self, ShardIterator: str) -> Any:  # noqa: N803
+        place, _, kind = ShardIterator.partition("/")
+        if kind == "empty":
+            return {"Records": [], "NextShardIterator": f"{place}/full"}
+        records = self._records[int(place) : int(place) + 2]
+        return {"Records": records, "NextShardIterator": f"{int(place) + len(records)}/empty"}
+
+
+def positions(first: int, last: int) -> dict[str, Any]:
+    """What the pipe parks: where in the stream the records are."""
+    batch = {"streamArn": "arn", "shardId": "shard", "batchSize": last - first + 1}
+    numbers = {"startSequenceNumber": str(100 + first), "endSequenceNumber": str(100 + last)}
+    return {"DDBStreamBatchInfo": {**batch, **numbers}}
+
+
+def test_what_the_pipe_gave_up_is_read_from_the_stream_again(world: World) -> None:
+    ids = [world.put_record(auth=f"B{number}") for number in range(5)]
+    Stream(world, *(f"B{number}" for number in range(5)))
+    world.send("dead_letters", "pipe-visa", positions(1, 3))
+    assert world.ask("dlq", "redrive", "pipe-visa")["redriven"] == 1
+    assert sorted(event.transaction_id for event in world.on_the_bus()) == ids[1:4]
+
+
+def test_what_the_pipe_would_not_have_let_in_does_not_come_in_this_way_either(world: World) -> None:
+    world.put_record(auth="B0", status="DECLINED")
+    world.put_record(auth="B1", home_region="us-east-1")
+    world.put_record(auth="B2")
+    approved = world.put_record(auth="B3")
+    Stream(world, "B0", "B1", "B2", "B3", old={"B2": "APPROVED", "B3": "PENDING"})
+    world.send("dead_letters", "pipe-visa", positions(0, 3))
+    world.ask("dlq", "redrive", "pipe-visa")
+    assert [event.transaction_id for event in world.on_the_bus()] == [approved]
+
+
+def test_what_the_stream_has_forgotten_is_found_by_comparing_the_table(world: World) -> None:
+    class Trimmed:
+        def get_shard_iterator(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "TrimmedDataAccessException"}}, "GetShardIterator")
+
+    approved = world.put_record(auth="B1")
+    world.deployment._clients["dynamodbstreams"] = Trimmed()
+    for _ in range(2):
+        world.send("dead_letters", "pipe-visa", positions(0, 0))
+    assert world.ask("dlq", "redrive", "pipe-visa")["redriven"] == 2
+    assert [event.transaction_id for event in world.on_the_bus()] == [approved]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("dlq", "show", "nowhere"), "queue: one of bus, business-rules"),
+        (("dlq", "redrive", "nowhere"), "queue: one of"),
+        (("dlq", "redrive", "posting", "--reason", "x"), "--discard"),
+        (("dlq", "show", "posting", "--most", "0"), "--most"),
+    ],
+)
+def test_bad_input_is_named(world: World, words: tuple[str, ...], said: str) -> None:
+    answer = world.run(*words)
+    assert answer.exit_code == 2
+    assert said in answer.stderr
+
+
+def test_a_queue_nobody_knows_a_way_for_is_left_alone(world: World) -> None:
+    world.send("dead_letters", "unheard-of", "x")
+    answer = world.run("dlq", "redrive", "unheard-of")
+    assert answer.exit_code == 1
+    assert depth(world, "unheard-of") == 1

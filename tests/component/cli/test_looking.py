@@ -1,0 +1,193 @@
+"""Status, trace, ledger and deployment: what the operator can see, and that looking changes nothing."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from postbus.adapters.dynamodb_ledger import DynamoDbLedger
+from postbus.cli.app import app
+from postbus.cli.deployment import load
+from postbus.cli.desk import ago
+from postbus.cli.errors import CannotRun
+from postbus.domain.money import Money
+from tests.component.cli.conftest import World
+from tests.fakes import stories
+from tests.fakes.approvals import ALICE, NOON, instruction
+
+
+def fund(world: World) -> DynamoDbLedger:
+    ledger = DynamoDbLedger(world.client("dynamodb"), "ledger", "balances")
+    ledger.fund(ALICE, Money(100_000, "EUR"), "funding-alice", NOON)
+    return ledger
+
+
+def test_a_trace_tells_each_hop_in_order_with_how_long_and_why(world: World) -> None:
+    events = stories.paid()
+    for event in reversed(events):
+        world.timeline.record([event])
+    told = world.ask("trace", "visa-A1")
+    assert [one["type"] for one in told["events"]] == [event.type for event in events]
+    assert [one["after_seconds"] for one in told["events"]] == [0, 0.1, 0.2, 0.1]
+    assert [one["detail"] for one in told["events"]] == [event.to_detail() for event in events]
+    assert (told["state"], told["final"]) == ("POSTED", True)
+    text = world.run("trace", "visa-A1").stdout
+    assert "visa-A1 is POSTED, for good" in text
+    assert "debit NL-CUR-0001 12.50 EUR" in text
+
+
+def test_a_trace_of_a_held_payment_says_what_was_found_and_what_may_be_done(world: World) -> None:
+    events, outcome = stories.held("A1")
+    world.timeline.record(events)
+    world.outcomes.decide(outcome)
+    text = world.run("trace", "visa-A1").stdout
+    assert "high-amount (hold)" in text
+    assert "postbus hold release" in text
+    assert "Decided: HELD" in text
+
+
+def test_a_decision_whose_event_has_not_arrived_is_told_as_such(world: World) -> None:
+    events, outcome = stories.held("A1")
+    world.timeline.record(events[:2])
+    world.outcomes.decide(outcome)
+    assert "not in the timeline yet" in world.run("trace", "visa-A1").stdout
+
+
+def test_a_transaction_nobody_knows_is_an_empty_story_to_a_program_and_an_error_to_a_person(
+    world: World,
+) -> None:
+    assert world.ask("trace", "visa-nobody")["events"] == []
+    answer = world.run("trace", "visa-nobody")
+    assert answer.exit_code == 2
+    assert "nothing is known of 'visa-nobody'" in answer.stderr
+
+
+def test_the_status_counts_payments_queues_and_dead_letters_and_says_what_needs_attention(
+    world: World,
+) -> None:
+    fund(world).post([instruction("P1"), instruction("P2")])
+    events, outcome = stories.held("H1")
+    world.timeline.record(events)
+    world.outcomes.decide(outcome)
+    began = datetime.now(UTC) - timedelta(minutes=10)
+    world.timeline.record(stories.paid("O1", began)[:2])
+    world.send("dead_letters", "posting", "x")
+    world.send("queues", "enrich", "x")
+    told = world.ask("status")
+    assert told["open"] == {"ENRICHED": 1, "HELD": 1}
+    assert told["outcomes"] == {"TransactionHeld": 1, "TransactionPosted": 3}
+    assert told["oldest_open"] == "visa-O1"
+    assert 599 < told["oldest_open_seconds"] < 660
+    assert told["queues"]["enrich"]["messages"] == 1
+    assert told["dead_letters"]["posting"]["messages"] == 1
+    assert told["ledger"]["balanced"] is True
+    assert any("postbus dlq show posting" in line for line in told["attention"])
+    text = world.run("status").stdout
+    assert "longest on its way: visa-O1, for 10 min" in text
+
+
+def test_a_ledger_that_does_not_add_up_is_the_first_thing_said(world: World) -> None:
+    fund(world).post([instruction("P1")])
+    assert world.run("ledger", "verify").exit_code == 0
+    world.client("dynamodb").update_item(
+        TableName="balances", Key={"balance_key": {"S": f"{ALICE.account_id}#EUR#000"}},
+        UpdateExpression="ADD balance_minor :one", ExpressionAttributeValues={":one": {"N": "1"}},
+    )  # fmt: skip
+    assert "ledger" in world.ask("status")["attention"][0]
+    answer = world.run("ledger", "verify", "--json")
+    assert answer.exit_code == 1
+    assert answer.json["wrong"]
+    assert not world.ask("status", "--verify")["ledger"]["balanced"]
+
+
+def test_balances_and_entries_are_told_in_minor_units_to_programs_and_in_major_ones_to_people(
+    world: World,
+) -> None:
+    fund(world).post([instruction("P1", amount=1234)])
+    (alice,) = world.ask("ledger", "balances", "--account", ALICE.account_id)["balances"]
+    assert alice["balance_minor"] == str(100_000 - 1234)
+    assert "987.66 EUR" in world.run("ledger", "balances").stdout
+    entries = world.ask("ledger", "entries", "visa-P1")["entries"]
+    assert sorted((entry["direction"], entry["amount"]) for entry in entries) == [
+        ("credit", "1234"),
+        ("debit", "1234"),
+    ]
+    nothing = world.run("ledger", "entries", "visa-P9")
+    assert nothing.exit_code == 1
+    assert "booked nothing" in nothing.stderr
+    assert world.run("ledger", "balances", "--account", "nobody").exit_code == 2
+
+
+def test_the_sweeper_can_be_run_at_once(world: World) -> None:
+    world.functions.known["postbus-sweep"] = lambda _: {"sent": 3}
+    assert world.ask("sweep") == {"sent": 3}
+
+
+# -- which deployment ------------------------------------------------------------------------------------------
+
+
+def test_the_deployment_is_read_from_the_parameter_store(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {**world.deployment.names, "name_prefix": "blue-"}
+    world.client("ssm").put_parameter(Name="/blue-postbus/deployment", Value=json.dumps(names), Type="String")
+    assert load("blue-", "eu-central-1").names == names
+    result = CliRunner().invoke(
+        app, ["--prefix", "blue-", "--region", "eu-central-1", "deployment", "--json"]
+    )
+    assert json.loads(result.stdout) == names
+
+
+def test_the_deployment_is_read_from_a_file(world: World) -> None:
+    result = CliRunner().invoke(app, ["--deployment", str(world.file), "deployment"])
+    assert result.exit_code == 0
+    assert "tables.visa" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read"),
+        ("{", "not JSON"),
+        ("[]", "expected a JSON object"),
+        ('{"name_prefix": "", "region": 1}', "region: expected text"),
+        ('{"name_prefix": "", "region": "x", "bus": "b"}', "tables: expected an object"),
+    ],
+)
+def test_a_deployment_file_that_is_none_is_told_apart(tmp_path: Path, content: str | None, said: str) -> None:
+    file = tmp_path / "deployment.json"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(CannotRun, match=said):
+        load(file=file)
+
+
+def test_a_deployment_that_is_not_there_is_named_with_what_to_do(world: World) -> None:
+    result = CliRunner().invoke(app, ["--prefix", "green-", "--region", "eu-central-1", "status"])
+    assert result.exit_code == 2
+    assert "no deployment at /green-postbus/deployment" in result.stderr
+
+
+def test_a_service_that_does_not_answer_is_told_without_a_traceback(world: World) -> None:
+    import boto3
+    from botocore.config import Config
+
+    world.deployment._clients["dynamodb"] = boto3.client(
+        "dynamodb", endpoint_url="http://127.0.0.1:9", config=Config(retries={"max_attempts": 1})
+    )
+    answer = world.run("trace", "visa-A1")
+    assert answer.exit_code == 3
+    assert (
+        answer.stderr.strip()
+        == "postbus: timeline did not answer: EndpointConnectionError. Nothing is lost: try again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.25, "0.2 s"), (59, "59 s"), (61, "1 min"), (7260, "2 h 1 min"), (200_000, "2 d 7 h")],
+)
+def test_spans_of_time_are_told_in_two_units_at_most(seconds: float, said: str) -> None:
+    assert ago(seconds) == said

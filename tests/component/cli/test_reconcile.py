@@ -1,0 +1,74 @@
+"""Approved records that left no trace are found and brought in; everything else is left as it is."""
+
+from tests.component.cli.conftest import World
+from tests.contract.conformance import assert_conforms
+
+
+def test_what_is_missing_is_named_by_a_dry_run_and_brought_in_by_a_real_one(world: World) -> None:
+    ids = sorted(world.put_record(auth=f"M{number}") for number in range(23))
+    dry = world.run("reconcile", "--source", "visa", "--dry-run", "--json")
+    assert (dry.exit_code, sorted(dry.json["missing"])) == (1, ids)
+    assert world.on_the_bus() == []
+    done = world.ask("reconcile")
+    assert sorted(done["resubmitted"]) == ids
+    events = world.on_the_bus()
+    assert sorted(event.transaction_id for event in events) == ids
+    for event in events:
+        assert_conforms(event)
+
+
+def test_what_came_in_is_not_brought_in_again(world: World) -> None:
+    world.put_record(auth="M1")
+    world.ask("reconcile")
+    world.timeline.record(world.on_the_bus())
+    again = world.ask("reconcile")
+    assert (again["compared"], again["missing"], again["resubmitted"]) == (1, [], [])
+    assert world.on_the_bus() == []
+
+
+def test_a_record_brought_in_twice_is_the_same_event_twice(world: World) -> None:
+    world.put_record(auth="M1")
+    world.ask("reconcile")
+    world.ask("reconcile")
+    first, second = world.on_the_bus()
+    assert (first.event_id, first.data) == (second.event_id, second.data)
+
+
+def test_declined_records_and_those_of_other_regions_are_left_alone(world: World) -> None:
+    world.put_record(auth="M1", status="DECLINED")
+    world.put_record(auth="M2", home_region="us-east-1")
+    answer = world.ask("reconcile", "--dry-run")
+    assert (answer["compared"], answer["elsewhere"], answer["missing"]) == (0, 1, [])
+
+
+def test_a_malformed_record_is_named_with_its_field_and_holds_nobody_back(world: World) -> None:
+    world.put_record(auth="M1", transaction_currency="ZZZ")
+    good = world.put_record(auth="M2")
+    answer = world.ask("reconcile", "--source", "visa")
+    assert answer["resubmitted"] == [good]
+    (fault,) = answer["malformed"]
+    assert (fault["key"], fault["field"]) == ("M1", "transaction_currency")
+
+
+def test_every_source_is_compared(world: World) -> None:
+    world.put_record(auth="M1")
+    transfer = world.put_record("transfer", "credit_transfers")
+    assert transfer in world.ask("reconcile")["resubmitted"]
+
+
+def test_an_unknown_source_is_named(world: World) -> None:
+    answer = world.run("reconcile", "--source", "fednow")
+    assert answer.exit_code == 2
+    assert "--source: one of credit_transfers, visa" in answer.stderr
+
+
+def test_a_function_that_fails_is_told_as_something_to_try_again(world: World) -> None:
+    world.put_record(auth="M1")
+
+    def away(_: object) -> object:
+        raise RuntimeError("claims did not answer")
+
+    world.functions.known["postbus-deduplicate-visa"] = away
+    answer = world.run("reconcile")
+    assert answer.exit_code == 3
+    assert "claims did not answer" in answer.stderr
