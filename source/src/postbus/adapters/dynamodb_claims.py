@@ -1,5 +1,6 @@
 """Claims on identities and fingerprints, each one conditional put.
 
+Times are text, which sorts as they do: a number of milliseconds has as many digits as a card number.
 A claim's ``binds_until`` is compared with the time of the event that wants the key.  ``expires_at`` is when
 the table's TTL may delete the item: a week later than that or than now, for a record may be processed long
 after its time and be followed by its duplicate only then.
@@ -9,21 +10,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from postbus.adapters.aws_calls import answering, code_of
 from postbus.domain.duplicates import Claim
+from postbus.domain.event import format_time, parse_time
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _GRACE = timedelta(days=7)
 _AT_ONCE = 8
-_MILLISECOND = timedelta(milliseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DynamoDbClaims:
@@ -54,7 +54,7 @@ class DynamoDbClaims:
                     TableName=self._table,
                     Item=self._item(wanted),
                     ConditionExpression="attribute_not_exists(claim_key) OR binds_until <= :event_time",
-                    ExpressionAttributeValues={":event_time": {"N": str(_milliseconds(wanted.event_time))}},
+                    ExpressionAttributeValues={":event_time": {"S": format_time(wanted.event_time)}},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except ClientError as error:
@@ -69,8 +69,8 @@ class DynamoDbClaims:
             "claim_key": {"S": claim.key},
             "transaction_id": {"S": claim.transaction_id},
             "content_hash": {"S": claim.content_hash},
-            "event_time": {"N": str(_milliseconds(claim.event_time))},
-            "binds_until": {"N": str(_milliseconds(claim.expires_at))},
+            "event_time": {"S": format_time(claim.event_time)},
+            "binds_until": {"S": format_time(claim.expires_at)},
             "expires_at": {"N": str(int(delete_after.timestamp()))},
         }
 
@@ -80,17 +80,9 @@ def _claim_of(item: Mapping[str, Any]) -> Claim:
         key=item["claim_key"]["S"],
         transaction_id=item["transaction_id"]["S"],
         content_hash=item["content_hash"]["S"],
-        event_time=_moment(item["event_time"]["N"]),
-        expires_at=_moment(item["binds_until"]["N"]),
+        event_time=parse_time(item["event_time"]["S"]),
+        expires_at=parse_time(item["binds_until"]["S"]),
     )
-
-
-def _milliseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MILLISECOND
-
-
-def _moment(milliseconds: str) -> datetime:
-    return _EPOCH + int(milliseconds) * _MILLISECOND
 
 
 @contextmanager
