@@ -7,7 +7,7 @@ import sys
 from local import checks, demo, stack
 from local.progress import console
 from local.settings import CannotRun, Settings
-from local.terraform import Terraform, find, find_mirror, mirror_config
+from local.terraform import find_mirror, mirror_config
 
 
 def main(arguments: list[str]) -> None:
@@ -36,8 +36,7 @@ def main(arguments: list[str]) -> None:
             stack.up(settings)
             demo.run(settings)
         case "plan":
-            terraform = Terraform(find(), settings, stack.variables_file(stack.target(settings)["id"]))
-            if not terraform.plan_is_empty():
+            if not stack.terraform(settings).plan_is_empty():
                 raise CannotRun("the plan is not empty")
             print("the plan is empty")
         case "test-terraform":

@@ -53,7 +53,8 @@ def checkov() -> None:
     """Static analysis of the Terraform; what is skipped stands, with its reason, beside its resource."""
     with Step("checkov") as step:
         command = [str(CHECKOV), "-m", "checkov.main", "--directory", str(SOURCE), "--framework", "terraform"]
-        command += ["--quiet", "--compact", "--skip-download"]  # it would ask its maker's servers for severities
+        # It would ask its maker's servers for severities.
+        command += ["--quiet", "--compact", "--skip-download"]
         settings = [f"--config-file={path}" for path in [ROOT / ".checkov.yaml"] if path.exists()]
         run(
             [*command, *settings],
@@ -79,7 +80,14 @@ def end_to_end(settings: Settings, arguments: Sequence[str]) -> None:
     failed = True
     try:
         stack.up(settings)
+        terraform = stack.terraform(settings)
+        with Step("planning again") as step:
+            if not terraform.plan_is_empty():
+                raise CannotRun("an apply right after an apply would change something")
+            step.done("a second plan is empty")
         _pytest(["tests/e2e", *arguments], settings.client_environment())
+        if os.environ.get("POSTBUS_KEEP") != "1":
+            terraform.destroy()
         failed = False
     finally:
         if failed:

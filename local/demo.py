@@ -128,8 +128,8 @@ def _follow(clients: _Clients, deployment: Mapping[str, Any], ids: list[str]) ->
             if time.monotonic() > deadline:
                 missing = sorted(set(ids) - set(outcomes))
                 raise CannotRun(
-                    f"{len(missing)} payments have no outcome after {LONGEST_WAIT_SECONDS} s, such as {missing[0]}.\n"
-                    f"Look with: postbus trace {missing[0]}"
+                    f"{len(missing)} payments have no outcome after {LONGEST_WAIT_SECONDS} s.\n"
+                    f"Look with: ./postbus trace {missing[0]}"
                 )
             time.sleep(0.3)
 

@@ -29,6 +29,11 @@ def target(settings: Settings) -> dict[str, Any]:
     return {"id": name, **found}
 
 
+def terraform(settings: Settings) -> Terraform:
+    """Terraform for the chosen target's stack."""
+    return Terraform(find(), settings, variables_file(target(settings)["id"]))
+
+
 def up(settings: Settings) -> None:
     """Emulator, deployment, pipe runner: each is left as it is where it already runs.
 
@@ -36,19 +41,19 @@ def up(settings: Settings) -> None:
         CannotRun: something on this machine is in the way.
     """
     chosen = target(settings)
-    terraform = Terraform(find(), settings, variables_file(chosen["id"]))
+    deployed = terraform(settings)
     if chosen["id"] == "ministack":
         with Step("starting the emulator") as step:
             emulator.start(settings)
             step.done(f"the emulator answers at {settings.endpoint}")
     elif not emulator.port_taken(settings.port):
         raise CannotRun(f"{chosen['name']} does not answer at {settings.endpoint}: start it first.")
-    terraform.init()
-    terraform.apply()
+    deployed.init()
+    deployed.apply()
     with Step("reading what was deployed") as step:
-        deployment = terraform.output("deployment")
+        deployment = deployed.output("deployment")
         settings.deployment_file.write_text(json.dumps(deployment, indent=1), encoding="utf-8")
-        pipes = terraform.output("pipes")
+        pipes = deployed.output("pipes")
         (settings.folder / "pipes.json").write_text(json.dumps(pipes, indent=1), encoding="utf-8")
         step.done(f"names are in {settings.deployment_file.relative_to(ROOT)}")
     if "pipes" not in chosen["capabilities"]:

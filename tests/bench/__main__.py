@@ -24,7 +24,6 @@ from typing import Any
 
 from local import checks, emulator, stack
 from local.settings import ROOT, Settings
-from local.terraform import Terraform, find
 from postbus.cli.sample import load_sample
 from tests.bench import cost, imports, pipeline
 from tests.bench.meter import Meter, serve
@@ -184,8 +183,7 @@ def json_lines(text: str) -> Iterator[dict[str, Any]]:
 
 def deployed_resources(settings: Settings) -> Counter[str]:
     """How many resources of each type Terraform made."""
-    target = stack.target(settings)
-    state = Terraform(find(), settings, stack.variables_file(target["id"])).state
+    state = stack.terraform(settings).state
     counts: Counter[str] = Counter()
     for resource in json.loads(state.read_text())["resources"]:
         if resource["mode"] == "managed":
