@@ -206,3 +206,8 @@ def test_a_damaged_folder_names_the_file_or_the_table(tmp_path: Path, file: str,
     path.unlink() if content is None else path.write_text(content)
     with pytest.raises(Malformed, match=path.stem):
         rules_folder.read(tmp_path / "rules")
+
+
+def test_every_fact_a_table_may_ask_for_is_explained() -> None:
+    explained = (FOLDER / "README.md").read_text()
+    assert [name for name in FACT_NAMES if f"`{name}`" not in explained] == []
