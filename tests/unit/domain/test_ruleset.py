@@ -61,6 +61,11 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("it loops over a list", change_table(executionMode="loop"), "size"),
     ("it judges only a part", change_table(inputField="billing"), "size"),
     ("it answers elsewhere", change_table(outputPath="found"), "size"),
+    (
+        "facts are checked by a schema of its own",
+        lambda data: data["tables"]["size"]["nodes"][0]["content"].update(schema='{"required": ["x"]}'),
+        "without a schema",
+    ),
     ("no rows", change_table(rules=[]), "size.rules"),
     ("rows that are none", change_table(rules="all"), "size.rules"),
     ("a row without an id", change_row(_id=""), r"size.rules\[0\]"),

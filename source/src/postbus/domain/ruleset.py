@@ -62,6 +62,8 @@ class Table:
         nodes = {kind: _one(name, document, kind) for kind in _NODE_KINDS}
         if len(document["nodes"]) != len(nodes):
             raise Malformed(name, "one input, one decision table, one output and no other node")
+        if any((nodes[kind].get("content") or {}).get("schema") for kind in ("inputNode", "outputNode")):
+            raise Malformed(name, "an input and an output without a schema: facts are checked before")
         start, node, end = (node.get("id") for node in nodes.values())
         edges = [(edge.get("sourceId"), edge.get("targetId")) for edge in _list(name, document, "edges")]
         if len(edges) != 2 or set(edges) != {(start, node), (node, end)}:
