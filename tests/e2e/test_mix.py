@@ -15,6 +15,7 @@ from postbus.adapters.dynamodb_timeline import DynamoDbTimeline
 from postbus.domain.card_numbers import scan
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
+from tests.e2e.faults import environment
 from tests.e2e.stack import ROOT, Stack, until, visa_record
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("pipes_or_runner", "workflows")]
@@ -180,14 +181,20 @@ def test_a_full_replay_also_under_changed_rules_leaves_the_books_byte_equal(
     if first is None:  # there must be one to go back to
         first = stack.postbus("rules", "publish", "--reason", "as deployed", "--json")["version"]
     rules_holding_nearly_everything(tmp_path / "rules")
-    stack.postbus("rules", "publish", "--folder", str(tmp_path / "rules"), "--reason", "a test", "--json")
-    try:
-        end = (datetime.now(UTC) + timedelta(minutes=1)).isoformat(timespec="seconds")
-        stack.postbus("replay", "--from", start, "--to", end, "--rule", "enrich", "--json")
-        stack.quiet()
-        assert stack.books() == before
-    finally:
-        stack.postbus("rules", "rollback", "--to", first, "--reason", "the test is over", "--json")
+    # Workers keep a ruleset for half a minute; these ask each time.
+    with environment(stack, "evaluate-rules", POSTBUS_RULESET_SECONDS="0"):
+        stack.postbus("rules", "publish", "--folder", str(tmp_path / "rules"), "--reason", "a test", "--json")
+        try:
+            fresh = stack.put_record("visa", visa_record())
+            assert stack.outcome(fresh, OutcomeState.HELD, OutcomeState.POSTED).state is OutcomeState.HELD
+            stack.quiet()
+            before = stack.books()
+            end = (datetime.now(UTC) + timedelta(minutes=1)).isoformat(timespec="seconds")
+            stack.postbus("replay", "--from", start, "--to", end, "--rule", "enrich", "--json")
+            stack.quiet()
+            assert stack.books() == before
+        finally:
+            stack.postbus("rules", "rollback", "--to", first, "--reason", "the test is over", "--json")
 
 
 def rules_holding_nearly_everything(folder: Path) -> None:
