@@ -1,6 +1,7 @@
 """What any timeline does, in memory or in a table."""
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -54,6 +55,15 @@ def test_every_word_of_an_event_comes_back(timeline: Timeline) -> None:
     )
     timeline.record([event.replayed_as("again")])
     assert timeline.story("visa-Ünï").events == (event.replayed_as("again"),)
+
+
+def test_a_replay_of_the_same_batch_does_not_take_the_place_of_what_was_told_first(
+    timeline: Timeline,
+) -> None:
+    timeline.record(PAID)
+    timeline.record([event.replayed_as("again") for event in PAID])
+    timeline.record([replace(event, occurred_at=EVER) for event in PAID])
+    assert list(timeline.story("visa-A1").events) == PAID
 
 
 def test_what_is_not_final_is_listed_from_its_last_move_on(timeline: Timeline) -> None:

@@ -3,7 +3,7 @@
 =============  ================================  ===========================================================
 entry          written by                        holds
 =============  ================================  ===========================================================
-events#<hash>  the recorder                      envelopes, compressed; the hash is of their ids
+events#<hash>  the recorder                      envelopes, compressed; the hash is of what they say
 open           the recorder, then the sweeper    the place in the index of open transactions
 sent           the sweeper                       which event it sent again, and when
 =============  ================================  ===========================================================
@@ -238,7 +238,9 @@ class DynamoDbTimeline:
 def _requests(transaction_id: str, told: Story) -> Iterator[Any]:
     """The writes for what one batch tells of one transaction."""
     for events in _chunks(told.events):
-        hashed = hashlib.sha256("".join(event.event_id for event in events).encode()).hexdigest()[:16]
+        # Of the words, not of the ids: a replay tells the same events in other words, and may not take the
+        # place of what was told first.
+        hashed = hashlib.sha256("".join(event.to_json() for event in events).encode()).hexdigest()[:16]
         item = {**_key(transaction_id, f"{_EVENTS}{hashed}"), "events": {"B": _packed(events)}}
         yield {"PutRequest": {"Item": item}}
     state, began_at, moved_at = told.state, told.began_at, told.moved_at

@@ -105,13 +105,15 @@ class Desk:
         Yields:
             Says how far it is, of ``total``; without a total, how many there were so far.
         """
+        stderr = Console(stderr=True)
         bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             *([BarColumn()] if total is not None else [TextColumn("{task.completed:.0f}")]),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=stderr,
             transient=True,
+            disable=not stderr.is_terminal,
         )
         with bar:
             task = bar.add_task(what, total=total)

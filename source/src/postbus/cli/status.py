@@ -129,10 +129,13 @@ def _for_people(data: dict[str, Any]) -> list[Any]:
     for state, count in sorted(data["open"].items()):
         moving.add_row(state, str(count))
     queues = Table("queue", "waiting", "in work", title="queues")
-    for name, depth in {**data["queues"], **data["dead_letters"]}.items():
-        dead = name in data["dead_letters"] and name not in data["queues"]
-        if depth["messages"] or depth["in_flight"] or not dead:
-            queues.add_row(name, str(depth["messages"]), str(depth["in_flight"]))
+    for name, depth in data["queues"].items():
+        queues.add_row(name, str(depth["messages"]), str(depth["in_flight"]))
+    dead = Table("queue", "parked", title="dead letters and quarantine")
+    for name, depth in data["dead_letters"].items():
+        if depth["messages"] or depth["in_flight"]:
+            dead.add_row(name, str(depth["messages"] + depth["in_flight"]), style="bold")
+    tables = [table for table in (payments, moving, queues, dead) if table.row_count]
     lines = []
     if "oldest_open" in data:
         lines.append(f"longest on its way: {data['oldest_open']}, for {ago(data['oldest_open_seconds'])}")
@@ -140,4 +143,4 @@ def _for_people(data: dict[str, Any]) -> list[Any]:
     balanced = {True: "sums to zero", False: "DOES NOT SUM TO ZERO", None: "kept by the external system"}
     lines.append(f"ledger ({data['ledger']['kind']}): {balanced[data['ledger']['balanced']]}")
     todo = data["attention"] or ["nothing needs attention"]
-    return [payments, moving, queues, *map(Text, lines), *[Text(f"• {line}", style="bold") for line in todo]]
+    return [*tables, *map(Text, lines), *[Text(f"• {line}", style="bold") for line in todo]]

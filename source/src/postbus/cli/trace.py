@@ -112,12 +112,14 @@ def why(event: Event) -> str:
 def _for_people(transaction_id: str, story: Story, outcome: Outcome | None) -> list[Any]:
     table = Table("when", "event", "took", "why")
     for event, after in _hops(story):
-        table.add_row(format_time(event.occurred_at), event.type, ago(after) if after else "", why(event))
+        # What was decided before is announced as it was decided: earlier than what asked for it again.
+        took = "earlier" if after < 0 else ago(after) if after else ""
+        table.add_row(format_time(event.occurred_at), event.type, took, why(event))
     state = story.state.value if story.state else "unknown"
     lines = [Text(f"{transaction_id} is {state}{', for good' if story.is_final else ''}.")]
     if story.events and story.began_at and story.moved_at:
-        took = (story.moved_at - story.began_at).total_seconds()
-        lines.append(Text(f"From its first event to its last it took {ago(took)}."))
+        whole = (story.moved_at - story.began_at).total_seconds()
+        lines.append(Text(f"From its first event to its last it took {ago(whole)}."))
     if outcome is not None:
         told = any(event.type == outcome.event_type for event in story.events)
         lines.append(
