@@ -451,6 +451,13 @@ def _handler_of(ledger: MisbehavingLedger) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def _ways(text: str) -> list[Way]:
+    try:
+        return [Way(name) for name in text.split(",") if name]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; there are {', '.join(Way)}") from None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -458,12 +465,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8480, help="on 127.0.0.1 (default 8480)")
     parser.add_argument("--token", action="append", default=[], help="let in only with this bearer token")
     names = ", ".join(Way)
-    parser.add_argument("--post", default="", help=f"ways for the next POSTs, by comma: {names}")
-    parser.add_argument("--get", default="", help="ways for the next GETs")
+    parser.add_argument("--post", type=_ways, default=[], help=f"ways for the next POSTs, by comma: {names}")
+    parser.add_argument("--get", type=_ways, default=[], help="ways for the next GETs")
     given = parser.parse_args()
     ledger = MisbehavingLedger(given.port, given.token)
-    ledger.post_ways(*(Way(name) for name in given.post.split(",") if name))
-    ledger.get_ways(*(Way(name) for name in given.get.split(",") if name))
+    ledger.post_ways(*given.post)
+    ledger.get_ways(*given.get)
     sys.stdout.write(f"posting system on {ledger.url}\n")
     sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
