@@ -25,8 +25,9 @@ def message(event: Event, **more: Any) -> dict[str, Any]:
 
 
 def depth(world: World, name: str) -> int:
-    queues = {one["name"]: one["messages"] for one in world.ask("dlq", "list")["queues"]}
-    return int(queues[name])
+    """How many messages a queue has, whether or not someone has them in work."""
+    (queue,) = [one for one in world.ask("dlq", "list")["queues"] if one["name"] == name]
+    return int(queue["messages"]) + int(queue["in_flight"])
 
 
 def test_every_dead_letter_and_quarantine_queue_is_listed_with_its_depth(world: World) -> None:
@@ -173,6 +174,21 @@ def test_a_quarantined_record_stays_until_it_has_been_corrected_and_then_comes_i
     (event,) = world.on_the_bus()
     assert (event.type, event.transaction_id) == ("TransactionAuthorized", transaction_id)
     assert depth(world, "quarantine-visa") == 0
+
+
+def test_a_quarantined_record_that_is_no_longer_approved_or_there_stays_until_it_is_discarded(
+    world: World,
+) -> None:
+    quarantine(world, auth="Q1", transaction_currency="ZZZ")
+    quarantine(world, auth="Q2", transaction_currency="ZZZ")
+    world.put_record(auth="Q1", status="DECLINED")
+    world.client("dynamodb").delete_item(TableName="visa", Key={"auth": {"S": "Q2"}})
+    answer = world.run("dlq", "redrive", "quarantine-visa", "--json")
+    reasons = sorted(one["reason"] for one in answer.json["stay"])
+    assert answer.exit_code == 1
+    assert reasons[0].startswith("Q1 is not approved any more")
+    assert reasons[1].startswith("no record with auth 'Q2'")
+    assert depth(world, "quarantine-visa") == 2
 
 
 def test_a_quarantined_record_can_be_discarded_by_name_and_with_a_reason_only(world: World) -> None:

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
+from postbus.cli.desk import Desk
+from postbus.cli.hold import decisions
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
+from postbus.domain.release import Command
 from tests.component.cli.conftest import World
 from tests.contract.conformance import assert_conforms
 from tests.fakes import stories
@@ -146,13 +150,29 @@ def test_of_a_release_and_a_refusal_at_once_exactly_one_is_done(world: World, at
     assert {one.outcome.state for one in decided} in ({OutcomeState.RELEASED}, {OutcomeState.VOIDED})
 
 
-def decide(world: World, *words: str) -> Any:
-    """The command without its terminal, of which a process has only one."""
-    from postbus.cli.desk import Desk
-    from postbus.cli.hold import decisions
-    from postbus.domain.release import Command
+@pytest.mark.parametrize("first", ["release", "refuse"])
+def test_a_command_overtaken_between_its_look_and_its_write_changes_nothing(world: World, first: str) -> None:
+    hold(world)
+    second = "refuse" if first == "release" else "release"
+
+    class Overtaken(DynamoDbOutcomes):
+        """Somebody else decides just before this one writes."""
+
+        def decide(self, wanted: Outcome) -> Outcome:
+            assert decide(world, "hold", first, "visa-A1").done
+            return super().decide(wanted)
 
     desk = Desk(lambda: world.deployment)
+    desk.outcomes = Overtaken(world.client("dynamodb"), "ledger")
+    late = decide(world, "hold", second, "visa-A1", desk=desk)
+    assert not late.done
+    assert late.outcome == world.outcomes.find("visa-A1")
+    assert late.outcome.state is (OutcomeState.RELEASED if first == "release" else OutcomeState.VOIDED)
+
+
+def decide(world: World, *words: str, desk: Desk | None = None) -> Any:
+    """The command without its terminal, of which a process has only one."""
+    desk = desk or Desk(lambda: world.deployment)
     command = Command("jane", "because", desk.now())
     if words[1] == "release":
         return decisions(desk).release(words[2], ["high-amount"], command)

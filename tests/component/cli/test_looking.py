@@ -125,7 +125,7 @@ def test_the_sweeper_can_be_run_at_once(world: World) -> None:
     assert world.ask("sweep") == {"sent": 3}
 
 
-# -- which deployment ------------------------------------------------------------------------------------------
+# -- which deployment ------------------------------------------------------------------------------------
 
 
 def test_the_deployment_is_read_from_the_parameter_store(

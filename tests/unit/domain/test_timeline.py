@@ -88,7 +88,8 @@ def test_pauses_double_up_to_the_longest() -> None:
 
 def test_a_pause_earned_by_an_earlier_event_does_not_delay_a_later_one() -> None:
     moved = NOON + timedelta(hours=3)
-    assert next_sweep(moved, "later", Sent("earlier", moved), FIVE_MINUTES) == moved + FIVE_MINUTES
+    sent = Sent("earlier", moved - timedelta(minutes=1))
+    assert next_sweep(moved, "later", sent, FIVE_MINUTES) == moved + FIVE_MINUTES
 
 
 @pytest.mark.parametrize("name", sorted(FACTS))
