@@ -216,10 +216,7 @@ variable "alarm_open_seconds" {
 # Keeping
 
 variable "archive_days" {
-  description = <<-E
-    How many days events can be replayed; 0 for ever.  The archive is encrypted by EventBridge with a key of its
-    own, not with ours: see docs/decisions/0011-archive-encryption.md.
-  E
+  description = "How many days events can be replayed; 0 for ever.  The archive is encrypted by EventBridge with a key of its own, not with ours: see docs/decisions/0011-archive-encryption.md."
   type        = number
   default     = 90
 }

@@ -15,10 +15,7 @@ variable "archive_pattern" {
 }
 
 variable "archive_days" {
-  description = <<-E
-    How many days events can be replayed; 0 keeps them for ever.  The archive is encrypted by EventBridge with a
-    key of its own: provider 5.100 has no argument for ours (docs/decisions/0011-archive-encryption.md).
-  E
+  description = "How many days events can be replayed; 0 keeps them for ever.  The archive is encrypted by EventBridge with a key of its own: provider 5.100 has no argument for ours (docs/decisions/0011-archive-encryption.md)."
   type        = number
 
   validation {

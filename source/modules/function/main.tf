@@ -38,6 +38,8 @@ module "role" {
 }
 
 resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_272:the archive is built by this very apply from hash-locked inputs; there is no other hand to sign it
+  #checkov:skip=CKV_AWS_117:it reaches AWS's endpoints and an https ledger, nothing private; a network of its own would add a way to fail
   function_name                  = var.name
   description                    = var.description
   role                           = module.role.arn

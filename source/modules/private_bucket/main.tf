@@ -6,6 +6,9 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
+  #checkov:skip=CKV_AWS_18:data_event_trail records access, with more detail than access logs
+  #checkov:skip=CKV_AWS_144:a copy in another region is the operator's choice; names and key are ready for it
+  #checkov:skip=CKV2_AWS_62:nobody waits for new objects
   bucket              = local.name
   force_destroy       = var.force_destroy
   object_lock_enabled = var.object_lock_days > 0

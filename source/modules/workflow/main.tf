@@ -47,6 +47,7 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_sfn_state_machine" "this" {
+  #checkov:skip=CKV_AWS_285:it is, in the dynamic block below, which checkov does not read
   name     = local.name
   type     = "EXPRESS"
   role_arn = module.role.arn
