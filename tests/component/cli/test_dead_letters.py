@@ -192,7 +192,7 @@ def test_a_quarantined_record_that_is_no_longer_approved_or_there_stays_until_it
 
 
 def test_a_quarantined_record_can_be_discarded_by_name_and_with_a_reason_only(world: World) -> None:
-    quarantine(world, transaction_currency="ZZZ")
+    transaction_id = quarantine(world, transaction_currency="ZZZ")
     assert world.run("dlq", "redrive", "quarantine-visa", "--discard").exit_code == 2
     (parked,) = world.ask("dlq", "show", "quarantine-visa")["messages"]
     assert (
@@ -210,6 +210,10 @@ def test_a_quarantined_record_can_be_discarded_by_name_and_with_a_reason_only(wo
     )
     assert (discarded["discarded"], discarded["redriven"]) == (1, 0)
     assert discarded["operator"].startswith("arn:aws:sts::")
+    (note,) = world.ask("trace", transaction_id)["notes"]
+    assert (note["did"], note["reason"]) == ("discarded from quarantine-visa", "sent by mistake")
+    assert json.loads(note["message"])["record"]["transaction_currency"] == {"S": "ZZZ"}
+    assert "sent by mistake" in world.run("trace", transaction_id).stdout
     assert depth(world, "quarantine-visa") == 0
     assert world.on_the_bus() == []
 

@@ -6,6 +6,7 @@ entry          written by                        holds
 events#<hash>  the recorder                      envelopes, compressed; the hash is of what they say
 open           the recorder, then the sweeper    the place in the index of open transactions
 sent           the sweeper                       which event it sent again, and when
+note#<id>      the operator's command            what somebody did by hand: who, when and why
 =============  ================================  ===========================================================
 
 Batches overlap, repeat and overtake each other, and nothing here depends on their order.  Items of events are
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 
 OPEN_INDEX = "open"
-_OPEN, _SENT, _EVENTS = "open", "sent", "events#"
+_OPEN, _SENT, _EVENTS, _NOTE = "open", "sent", "events#", "note#"
 
 # The index is written to at the pace of payments: more than one partition, few enough to read them all.
 _BUCKETS = 8
@@ -145,7 +146,7 @@ class DynamoDbTimeline:
                 idle_since = parse_time(item["idle_since"]["S"])
             elif entry == _SENT:
                 sent = Sent(item["event_id"]["S"], parse_time(item["sent_at"]["S"]))
-            else:
+            elif entry.startswith(_EVENTS):
                 events += _unpacked(item["events"]["B"])
         return Story.of(events, sent, idle_since)
 
@@ -209,6 +210,23 @@ class DynamoDbTimeline:
                     State(item["state"]["S"]),
                     parse_time(item["open_since"]["S"]),
                 )
+
+    # -- whoever does something by hand ---------------------------------------------------------------------
+
+    def note(self, transaction_id: str, note_id: str, note: Mapping[str, str]) -> None:
+        """Keep what was done about a transaction by hand; the same note again is the same note."""
+        text = json.dumps(dict(note), ensure_ascii=False)
+        item = {**_key(transaction_id, f"{_NOTE}{note_id}"), "note": {"S": text}}
+        with answering("timeline"):
+            self._client.put_item(TableName=self._table, Item=item)
+
+    def notes(self, transaction_id: str) -> list[dict[str, str]]:
+        """Everything that was noted about a transaction."""
+        found = self._pages(
+            KeyConditionExpression="transaction_id = :id AND begins_with(entry, :note)",
+            ExpressionAttributeValues={":id": {"S": transaction_id}, ":note": {"S": _NOTE}},
+        )
+        return [json.loads(item["note"]["S"]) for item in found]
 
     # -- whoever counts -----------------------------------------------------------------------------------
 

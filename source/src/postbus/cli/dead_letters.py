@@ -24,6 +24,7 @@ from postbus.cli.resubmission import RECORDS_AT_ONCE, Resubmission
 from postbus.domain import card_numbers
 from postbus.domain.errors import Malformed
 from postbus.domain.event import Event, format_time
+from postbus.domain.inbound import SOURCES
 from postbus.domain.inbound.source import APPROVED
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
@@ -150,7 +151,9 @@ def redrive(
     told: dict[str, Any] = {"queue": name}
     if discard:
         told |= {"reason": checked_reason(reason or ""), "operator": desk.operator(operator)}
-    send = _discarded if discard else _way_of(desk, name)
+        send = _discarded(desk, told)
+    else:
+        send = _way_of(desk, name)
     redriven = _through(desk, queue, name, set(message), send, discard)
     told |= {"redriven": redriven.sent, "discarded": redriven.discarded, "stay": redriven.stay}
     table = Table("message", "stays, because")
@@ -200,8 +203,29 @@ def _through(
     return redriven
 
 
-def _discarded(_letter: DeadLetter) -> None:
-    """Nothing is sent."""
+def _discarded(desk: Desk, told: Mapping[str, str]) -> Send:
+    """Nothing is sent; who discarded what, and why, is kept with the transaction or the queue's name."""
+
+    def keep(letter: DeadLetter) -> None:
+        note = {"did": f"discarded from {told['queue']}", "at": format_time(desk.now())}
+        note |= {"operator": told["operator"], "reason": told["reason"]}
+        about = _transaction_of(letter) or told["queue"]
+        body = card_numbers.mask(letter.body)
+        desk.timeline.note(about, f"discarded-{letter.message_id}", {**note, "message": body})
+
+    return keep
+
+
+def _transaction_of(letter: DeadLetter) -> str | None:
+    """The transaction a message is about, as far as it can be read."""
+    try:
+        body = json.loads(letter.body)
+        if "detail" in body:
+            return str(body["detail"]["metadata"]["transaction_id"])
+        source = SOURCES[body["source"]]
+        return f"{source.name}-{body['key'][source.key]['S']}"
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 # -- where each queue's messages belong --------------------------------------------------------------------

@@ -22,7 +22,8 @@ def trace(context: typer.Context, transaction_id: str = TRANSACTION, as_json: bo
     desk = desk_of(context)
     story = desk.timeline.story(transaction_id)
     outcome = desk.outcomes.find(transaction_id)
-    if not story.events and outcome is None:
+    notes = desk.timeline.notes(transaction_id)
+    if not story.events and outcome is None and not notes:
         # A program may ask before the first event is there.
         desk.show(as_json, _as_data(transaction_id, story, None))
         if as_json:
@@ -31,7 +32,11 @@ def trace(context: typer.Context, transaction_id: str = TRANSACTION, as_json: bo
             f"transaction: nothing is known of {transaction_id!r}.  An id is <source>-<authorisation id>, "
             "such as visa-A10005; was the record approved?  `postbus reconcile --dry-run` finds the lost."
         )
-    desk.show(as_json, _as_data(transaction_id, story, outcome), *_for_people(transaction_id, story, outcome))
+    data = {**_as_data(transaction_id, story, outcome), "notes": notes}
+    by_hand = [
+        Text(f"{note['did']} at {note['at']} by {note['operator']}: “{note['reason']}”") for note in notes
+    ]
+    desk.show(as_json, data, *_for_people(transaction_id, story, outcome), *by_hand)
 
 
 def _as_data(transaction_id: str, story: Story, outcome: Outcome | None) -> dict[str, Any]:
