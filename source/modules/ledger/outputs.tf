@@ -22,12 +22,11 @@ output "alarms" {
 output "grants" {
   description = "decide: read an outcome and write one conditionally.  post: book postings.  attend: find what waits for someone, and mark it told."
   value = {
-    decide = [{
-      sid        = "Decide"
-      actions    = ["dynamodb:GetItem", "dynamodb:PutItem"]
-      resources  = [local.ledger_arn]
-      conditions = []
-    }]
+    decide = [
+      { sid = "Decide", actions = ["dynamodb:GetItem", "dynamodb:PutItem"], resources = [local.ledger_arn], conditions = [] },
+      # Voiding frees the money set aside for the transaction, in the same write.
+      { sid = "FreeEarmark", actions = ["dynamodb:UpdateItem"], resources = [local.balances_arn], conditions = [] },
+    ]
     post = [{
       sid        = "Post"
       actions    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]

@@ -15,7 +15,7 @@ from tests.fakes.ledger import InMemoryLedger
 from tests.unit.domain.test_posting_properties import Story, rich, stories
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stories())
 def test_both_ledgers_end_in_the_same_books(story: Story) -> None:
     books = rich()
