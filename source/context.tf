@@ -19,10 +19,12 @@ locals {
     partition              = local.partition
     account_id             = local.account_id
     region                 = var.region
+    is_aws                 = var.target.is_aws
     arns                   = local.arns
     sqs_url                = "https://sqs.${var.region}.${data.aws_partition.current.dns_suffix}/${local.account_id}"
     key_arn                = module.encryption.key_arn
     key_grants             = module.encryption.grants.use
+    key_grants_direct      = module.encryption.grants.use_directly
     alarm_topic_arn        = var.target.has_alarms ? "${local.arns.sns}:${var.name_prefix}postbus-alarms" : null
     log_retention_days     = var.log_retention_days
     log_level              = var.log_level

@@ -51,7 +51,9 @@ class Stack:
     def client(self, service: str) -> Any:
         region = self.deployment["region"]
         if os.environ.get("AWS_ENDPOINT_URL"):
-            return EmulatorSession(region_name=region).client(service)
+            # Its own made-up keys are turned away where the emulator enforces IAM.
+            key, secret = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+            return EmulatorSession(key, secret, region_name=region).client(service)
         return boto3.client(service, region_name=region)  # type: ignore[call-overload]
 
     # -- the way in ----------------------------------------------------------------------------------------

@@ -55,14 +55,15 @@ resource "aws_s3_bucket_policy" "this" {
   bucket = aws_s3_bucket.this.id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = concat([{
+    # An emulator speaks plain HTTP.
+    Statement = concat(var.statements, [for statement in [{
       Sid       = "OnlyOverTls"
       Effect    = "Deny"
       Principal = "*"
       Action    = "s3:*"
       Resource  = [local.arn, "${local.arn}/*"]
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }], var.statements)
+    }] : statement if var.context.is_aws])
   })
 
   depends_on = [aws_s3_bucket_public_access_block.this]

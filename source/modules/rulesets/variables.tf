@@ -5,6 +5,7 @@ variable "context" {
     partition  = string
     account_id = string
     region     = string
+    is_aws     = optional(bool, true)
     key_arn    = string
   })
 }
