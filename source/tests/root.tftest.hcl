@@ -12,7 +12,7 @@ override_module {
   target = module.encryption
   outputs = {
     key_arn = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
-    grants  = { use = [] }
+    grants  = { use = [], use_directly = [] }
   }
 }
 

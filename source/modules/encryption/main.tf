@@ -1,27 +1,24 @@
-# One customer-managed key for everything at rest, with one policy statement for each service that uses it.
+# One customer-managed key for everything at rest, with policy statements for each service that uses it.
 #
-# Two kinds of statement: a service that acts for itself is named as the principal and held to this account's
-# resources; a service that acts for whoever calls it is named by kms:ViaService, and the caller needs the
-# grant below in its role as well.
+# Three kinds: a service that acts for whoever calls it is named by kms:ViaService, and the caller needs the grant
+# below besides; a service that acts for itself is the principal, held to what it encrypts by the encryption
+# context (source conditions stop EventBridge from reaching an encrypted topic); the roles that pipes and
+# workflows take on are named by their names.
 
 locals {
   account = "arn:${var.partition}:iam::${var.account_id}:root"
 
-  # Every field so named may be read and written through the service by principals of this account.
   through = {
     DynamoDb       = "dynamodb"
-    Sqs            = "sqs"
-    S3             = "s3"
-    Sns            = "sns"
-    Lambda         = "lambda"
-    Firehose       = "firehose"
-    Pipes          = "pipes"
-    StepFunctions  = "states"
-    SecretsManager = "secretsmanager"
     Events         = "events"
-    Scheduler      = "scheduler"
+    Firehose       = "firehose"
+    Lambda         = "lambda"
+    S3             = "s3"
+    SecretsManager = "secretsmanager"
+    Sns            = "sns"
+    Sqs            = "sqs"
+    StepFunctions  = "states"
   }
-
   through_statements = [
     for name, service in local.through : {
       Sid       = "Through${name}"
@@ -32,48 +29,53 @@ locals {
       Condition = {
         StringEquals = {
           "kms:CallerAccount" = var.account_id
-          "kms:ViaService"    = "${service}.${var.region}.${var.dns_suffix}"
+          "kms:ViaService"    = "${service}.${var.region}.amazonaws.com"
         }
       }
     }
   ]
 
-  # principal, and the condition that holds it to this account.
-  services = {
-    EventBridge = {
-      principal = "events.${var.dns_suffix}"
-      condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
-    }
-    CloudWatchAlarms = {
-      principal = "cloudwatch.${var.dns_suffix}"
-      condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
-    }
-    Topics = {
-      principal = "sns.${var.dns_suffix}"
-      condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
-    }
-    Logs = {
-      principal = "logs.${var.region}.${var.dns_suffix}"
-      condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:${var.partition}:logs:${var.region}:${var.account_id}:log-group:*" } }
-    }
-    LogDelivery = {
-      principal = "delivery.logs.${var.dns_suffix}"
-      condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
-    }
-    Trail = {
-      principal = "cloudtrail.${var.dns_suffix}"
-      condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
-    }
-  }
+  ours = { for service in ["cloudtrail", "events", "logs", "sns", "sqs"] : service => "arn:${var.partition}:${service}:${var.region}:${var.account_id}" }
 
+  services = {
+    EventBridgeBus    = { principal = "events.amazonaws.com", context = { "aws:events:event-bus:arn" = "${local.ours.events}:event-bus/${var.prefix}postbus" } }
+    EventBridgeQueues = { principal = "events.amazonaws.com", context = { "aws:sqs:arn" = "${local.ours.sqs}:${var.prefix}postbus-*" } }
+    EventBridgeTopics = { principal = "events.amazonaws.com", context = { "aws:sns:topicArn" = "${local.ours.sns}:${var.prefix}postbus-*" } }
+    CloudWatchAlarms  = { principal = "cloudwatch.amazonaws.com", context = { "aws:sns:topicArn" = "${local.ours.sns}:${var.prefix}postbus-*" } }
+    Subscriptions     = { principal = "sns.amazonaws.com", context = { "aws:sqs:arn" = "${local.ours.sqs}:*" } }
+    Logs              = { principal = "logs.${var.region}.amazonaws.com", context = { "aws:logs:arn" = "${local.ours.logs}:log-group:*" } }
+    LogDelivery       = { principal = "delivery.logs.amazonaws.com", context = { "SourceArn" = "${local.ours.logs}:*" } }
+    Trail             = { principal = "cloudtrail.amazonaws.com", context = { "aws:cloudtrail:arn" = "${local.ours.cloudtrail}:trail/${var.prefix}postbus-*" } }
+  }
   service_statements = [
     for name, service in local.services : {
       Sid       = "For${name}"
       Effect    = "Allow"
       Principal = { Service = service.principal }
-      Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+      Action    = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
       Resource  = "*"
-      Condition = service.condition
+      Condition = { ArnLike = { for key, value in service.context : "kms:EncryptionContext:${key}" => value } }
+    }
+  ]
+
+  # Describing a key has no encryption context.
+  description = {
+    Sid       = "Describe"
+    Effect    = "Allow"
+    Principal = { Service = ["cloudtrail.amazonaws.com", "events.amazonaws.com", "logs.${var.region}.amazonaws.com"] }
+    Action    = "kms:DescribeKey"
+    Resource  = "*"
+    Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+  }
+
+  role_statements = [
+    for name, suffix in { Pipe = "pipe", Workflow = "workflow" } : {
+      Sid                      = "For${name}Roles"
+      Effect                   = "Allow"
+      Principal                = { AWS = local.account }
+      Action                   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+      Resource                 = "*"
+      Condition                = { ArnLike = { "aws:PrincipalArn" = "arn:${var.partition}:iam::${var.account_id}:role/${var.prefix}postbus-*-${suffix}-${var.region}" } }
     }
   ]
 
@@ -113,8 +115,11 @@ resource "aws_kms_key" "this" {
   deletion_window_in_days = var.deletion_window_days
 
   policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = concat([local.administration, local.grants_for_services], [for s in local.through_statements : s], [for s in local.service_statements : s])
+    Version = "2012-10-17"
+    Statement = concat(
+      [local.administration, local.grants_for_services, local.description],
+      local.through_statements, local.service_statements, local.role_statements,
+    )
   })
 }
 

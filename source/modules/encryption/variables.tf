@@ -18,12 +18,6 @@ variable "region" {
   type        = string
 }
 
-variable "dns_suffix" {
-  description = "amazonaws.com, as service principals and kms:ViaService spell it."
-  type        = string
-  default     = "amazonaws.com"
-}
-
 variable "deletion_window_days" {
   description = "Days between destroying the key and losing all it encrypted, archives included."
   type        = number

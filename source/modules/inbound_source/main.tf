@@ -111,7 +111,7 @@ module "pipe_role" {
     module.deduplicate.grants.invoke,
     module.pipe_dead_letters.grants.send,
     var.bus_grants.publish,
-    var.context.key_grants,
+    var.context.key_grants_direct,
   )
 }
 

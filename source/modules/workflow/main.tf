@@ -35,9 +35,9 @@ module "dead_letters" {
 module "role" {
   source  = "../role"
   context = var.context
-  name    = local.name
+  name    = "${local.name}-workflow"
   service = "states.amazonaws.com"
-  grants  = concat(module.dead_letters.grants.send, local.log_grants, local.trace_grants, var.context.key_grants, var.grants)
+  grants  = concat(module.dead_letters.grants.send, local.log_grants, local.trace_grants, var.context.key_grants_direct, var.grants)
 }
 
 resource "aws_cloudwatch_log_group" "this" {

@@ -8,6 +8,7 @@ variable "context" {
     sqs_url            = string
     key_arn            = string
     key_grants         = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
+    key_grants_direct  = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
     alarm_topic_arn    = string
     log_retention_days = number
     tracing            = bool

@@ -10,6 +10,7 @@ variables {
     sqs_url                = "https://sqs.eu-central-1.amazonaws.com/111122223333"
     key_arn                = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
     key_grants             = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    key_grants_direct      = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
     alarm_topic_arn        = "arn:aws:sns:eu-central-1:111122223333:test-postbus-alarms"
     log_retention_days     = 30
     log_level              = "INFO"

@@ -18,7 +18,7 @@ run "has_a_statement_for_every_service_and_no_wildcard" {
   }
 
   assert {
-    condition     = toset([for s in jsondecode(aws_kms_key.this.policy).Statement : s.Sid]) == toset(["Administration", "GrantsForServices", "ThroughDynamoDb", "ThroughSqs", "ThroughS3", "ThroughSns", "ThroughLambda", "ThroughFirehose", "ThroughPipes", "ThroughStepFunctions", "ThroughSecretsManager", "ThroughEvents", "ThroughScheduler", "ForEventBridge", "ForCloudWatchAlarms", "ForTopics", "ForLogs", "ForLogDelivery", "ForTrail"])
+    condition     = toset([for s in jsondecode(aws_kms_key.this.policy).Statement : s.Sid]) == toset(["Administration", "GrantsForServices", "Describe", "ThroughDynamoDb", "ThroughEvents", "ThroughFirehose", "ThroughLambda", "ThroughS3", "ThroughSecretsManager", "ThroughSns", "ThroughSqs", "ThroughStepFunctions", "ForEventBridgeBus", "ForEventBridgeQueues", "ForEventBridgeTopics", "ForCloudWatchAlarms", "ForSubscriptions", "ForLogs", "ForLogDelivery", "ForTrail", "ForPipeRoles", "ForWorkflowRoles"])
     error_message = "a service lost its statement, or an unknown one has come"
   }
 
@@ -40,6 +40,11 @@ run "has_a_statement_for_every_service_and_no_wildcard" {
   assert {
     condition     = [for s in jsondecode(aws_kms_key.this.policy).Statement : s.Condition.StringEquals["kms:ViaService"] if s.Sid == "ThroughSqs"] == ["sqs.eu-central-1.amazonaws.com"]
     error_message = "the key may be used through another service than queues"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(aws_kms_key.this.policy).Statement : s.Condition.ArnLike["kms:EncryptionContext:aws:sqs:arn"] if s.Sid == "ForEventBridgeQueues"] == ["arn:aws:sqs:eu-central-1:111122223333:test-postbus-*"]
+    error_message = "rules could not write to the queues, or could to queues of others"
   }
 
   assert {
