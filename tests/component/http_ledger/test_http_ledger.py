@@ -426,6 +426,22 @@ def test_a_reversal_waits_for_an_original_whose_fate_is_unknown(bench: Bench) ->
     assert [settled(answer).state for answer in answers] == [OutcomeState.POSTED] * 2
 
 
+def test_a_reversal_overtaken_by_the_sending_of_its_original_reverses_it_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide, elsewhere = bench.outcomes.decide, bench.ledger()
+
+    def overtaken(wanted: Outcome) -> Outcome:
+        monkeypatch.undo()
+        elsewhere.post([purchase("1")])
+        return decide(wanted)
+
+    monkeypatch.setattr(bench.outcomes, "decide", overtaken)
+    assert isinstance(bench.post(reversal("1"))[0], NotNow)
+    assert bench.outcomes.state_of("visa-back-1") is None
+    assert settled(bench.post(reversal("1"))[0]).state is OutcomeState.POSTED
+
+
 def test_a_part_of_what_is_not_posted_yet_is_reversed_once_it_is(bench: Bench) -> None:
     part = reversal("1", 30, partial=True)
     held = settled(bench.post(part)[0])

@@ -114,13 +114,14 @@ class HttpLedger:
 
         A crash between the two is made good by asking again: what is voided stays voided.
         """
-        standing = [self._outcomes.decide(outcome) for outcome in reversed(wanted)]
-        if any(
-            stands.state is not outcome.state
-            for stands, outcome in zip(standing, reversed(wanted), strict=True)
-        ):
-            return NotNow("it was decided otherwise in the meantime")
-        return Settled(tuple(reversed(standing)))
+        standing: list[Outcome] = []
+        for outcome in reversed(wanted):
+            stands = self._outcomes.decide(outcome)
+            if stands.state is not outcome.state:
+                # Its original is being sent after all: what follows from voiding it is not written.
+                return NotNow("it was decided otherwise in the meantime")
+            standing.insert(0, stands)
+        return Settled(tuple(standing))
 
     def _send(self, instruction: PostingInstruction, original: Stored) -> Answer:
         # Before SENDING: what waits for a posting system known to be away can still be voided.
