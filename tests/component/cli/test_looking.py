@@ -12,6 +12,7 @@ from postbus.cli.app import app
 from postbus.cli.deployment import load
 from postbus.cli.desk import ago
 from postbus.cli.errors import CannotRun
+from postbus.domain import sample
 from postbus.domain.money import Money
 from tests.component.cli.conftest import World
 from tests.fakes import stories
@@ -118,6 +119,14 @@ def test_balances_and_entries_are_told_in_minor_units_to_programs_and_in_major_o
     assert nothing.exit_code == 1
     assert "booked nothing" in nothing.stderr
     assert world.run("ledger", "balances", "--account", "nobody").exit_code == 2
+
+
+def test_a_large_balance_is_told_whole_though_it_may_look_like_a_card_number(world: World) -> None:
+    minor = int(sample.pan(3))
+    ledger = DynamoDbLedger(world.client("dynamodb"), "ledger", "balances")
+    ledger.fund(ALICE, Money(minor, "EUR"), "funding-alice", NOON)
+    (alice,) = world.ask("ledger", "balances", "--account", ALICE.account_id)["balances"]
+    assert alice["balance_minor"] == str(minor)
 
 
 def test_the_sweeper_can_be_run_at_once(world: World) -> None:

@@ -1,5 +1,6 @@
 """Approved records that left no trace are found and brought in; everything else is left as it is."""
 
+from postbus.domain import sample
 from tests.component.cli.conftest import World
 from tests.contract.conformance import assert_conforms
 
@@ -48,6 +49,13 @@ def test_a_malformed_record_is_named_with_its_field_and_holds_nobody_back(world:
     assert answer["resubmitted"] == [good]
     (fault,) = answer["malformed"]
     assert (fault["key"], fault["field"]) == ("M1", "transaction_currency")
+
+
+def test_a_card_number_where_none_belongs_is_not_shown(world: World) -> None:
+    number = sample.pan(11)
+    world.put_record(auth=number)
+    for words in (("reconcile",), ("reconcile", "--json")):
+        assert number not in world.run(*words).stdout
 
 
 def test_every_source_is_compared(world: World) -> None:

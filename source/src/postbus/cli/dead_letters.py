@@ -108,8 +108,8 @@ def show(
             {
                 "id": letter.message_id,
                 "sent_at": format_time(letter.sent_at),
-                "reason": letter.reason,
-                "attributes": letter.attributes,
+                "reason": card_numbers.mask(letter.reason) if letter.reason else None,
+                "attributes": card_numbers.masked(letter.attributes),
                 "body": card_numbers.mask(letter.body),
             }
             for letter in letters
@@ -185,7 +185,8 @@ def _through(
                 try:
                     send(letter)
                 except (Stays, Malformed) as error:
-                    redriven.stay.append({"message": letter.message_id, "reason": str(error)})
+                    why = card_numbers.mask(str(error))
+                    redriven.stay.append({"message": letter.message_id, "reason": why})
                     left.append(letter)
                     continue
                 except Exception:

@@ -20,7 +20,6 @@ from postbus.adapters.dynamodb_timeline import DynamoDbTimeline
 from postbus.adapters.eventbridge_bus import EventBridgeBus
 from postbus.cli.deployment import Deployment
 from postbus.cli.errors import CannotRun
-from postbus.domain import card_numbers
 
 if TYPE_CHECKING:
     from postbus.adapters.dynamodb_books import LedgerBooks
@@ -92,7 +91,7 @@ class Desk:
     def show(self, as_json: bool, data: Mapping[str, Any], *people: RenderableType) -> None:
         """Answer a program with ``data``, or people with something to read."""
         if as_json:
-            text = json.dumps(card_numbers.masked(data), indent=2, ensure_ascii=False)
+            text = json.dumps(data, indent=2, ensure_ascii=False)
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
             return
         for renderable in people:

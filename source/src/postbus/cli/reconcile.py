@@ -12,6 +12,7 @@ from postbus.adapters.dynamodb_inbound import is_here
 from postbus.cli.desk import AS_JSON, Desk, desk_of
 from postbus.cli.errors import Exit
 from postbus.cli.resubmission import RECORDS_AT_ONCE, Resubmission
+from postbus.domain import card_numbers
 from postbus.domain.errors import Malformed
 from postbus.domain.transaction import Transaction
 
@@ -70,9 +71,10 @@ def _missing(
     for image in images:
         read = way_in.read(image)
         if isinstance(read, Malformed):
-            key = image.get(way_in.key, {}).get("S")
-            fault = {"source": source, "key": key, "field": read.field, "expected": read.expected}
-            answer["malformed"].append(fault)
+            fault = {"source": source, "key": image.get(way_in.key, {}).get("S", "")}
+            fault |= {"field": read.field, "expected": read.expected}
+            # What is malformed may be a card number, in its key as well.
+            answer["malformed"].append(card_numbers.masked(fault))
         else:
             readable[read.transaction_id] = (image, read)
     hashes = desk.decided.content_hashes(list(readable))
