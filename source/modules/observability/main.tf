@@ -67,7 +67,7 @@ resource "aws_sns_topic" "alarms" {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = local.name
+  dashboard_name = "${local.name}-${var.context.region}" # dashboards know no region
   dashboard_body = jsonencode({
     widgets = concat(
       [{
