@@ -206,6 +206,7 @@ module "timeline" {
   sweep_every_minutes     = var.sweep_every_minutes
   sweep_after_seconds     = var.sweep_after_seconds
   alarm_open_seconds      = var.alarm_open_seconds
+  alarm_held_hours        = var.alarm_held_hours
   sweep_environment       = merge(local.on_the_bus, module.ledger.environment)
   sweep_grants            = concat(module.event_bus.grants.publish, module.ledger.grants.attend)
 }

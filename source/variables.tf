@@ -213,6 +213,12 @@ variable "alarm_open_seconds" {
   default     = 3600
 }
 
+variable "alarm_held_hours" {
+  description = "How long after it came in a payment may be held before someone is told."
+  type        = number
+  default     = 24
+}
+
 # Keeping
 
 variable "archive_days" {

@@ -91,18 +91,36 @@ module "verify" {
   }]
 }
 
+# Told at every run, so silence is the sign of a check that does not run.  Two runs, for the time of a run varies.
 resource "aws_cloudwatch_metric_alarm" "imbalance" {
   count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.ledger_name}-imbalance"
-  alarm_description   = "The ledger does not add up: run `postbus ledger verify`, stop posting until it is explained."
+  alarm_description   = "The ledger does not add up: run `postbus ledger verify`, stop posting until it is explained.  Or the check itself does not run."
   namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE
   metric_name         = "LedgerImbalance"
   dimensions          = { service = "verify_ledger" }
   statistic           = "Maximum"
-  period              = 60 * var.verify_every_minutes
+  period              = 2 * 60 * var.verify_every_minutes
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
-  treat_missing_data  = "notBreaching"
+  treat_missing_data  = "breaching"
+  alarm_actions       = [var.context.alarm_topic_arn]
+}
+
+# A busy account may move under one check, but not under six in a row.
+resource "aws_cloudwatch_metric_alarm" "unconfirmed" {
+  count               = var.context.alarm_topic_arn == null ? 0 : 1
+  alarm_name          = "${local.ledger_name}-unconfirmed"
+  alarm_description   = "Places in the ledger could not be checked in six runs in a row, for they kept moving: run `postbus ledger verify` when it is quiet."
+  namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE
+  metric_name         = "LedgerUnconfirmed"
+  dimensions          = { service = "verify_ledger" }
+  statistic           = "Minimum"
+  period              = 6 * 60 * var.verify_every_minutes
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching" # the silence is the other alarm's
   alarm_actions       = [var.context.alarm_topic_arn]
 }

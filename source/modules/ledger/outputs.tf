@@ -16,7 +16,7 @@ output "verify" {
 }
 
 output "alarms" {
-  value = concat(module.verify.alarms, aws_cloudwatch_metric_alarm.imbalance[*].arn)
+  value = concat(module.verify.alarms, aws_cloudwatch_metric_alarm.imbalance[*].arn, aws_cloudwatch_metric_alarm.unconfirmed[*].arn)
 }
 
 output "grants" {

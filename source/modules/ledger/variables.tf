@@ -39,6 +39,11 @@ variable "archive" {
 variable "verify_every_minutes" {
   description = "Minutes between two additions of the whole ledger."
   type        = number
+
+  validation {
+    condition     = var.verify_every_minutes >= 1 && var.verify_every_minutes <= 240
+    error_message = "verify_every_minutes: from 1 to 240; an alarm looks at six runs, and at no more than a day."
+  }
 }
 
 variable "verify_reserved_concurrency" {

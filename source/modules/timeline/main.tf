@@ -98,18 +98,37 @@ module "sweep" {
   }], var.sweep_grants)
 }
 
+# The sweeper tells its figures at every run, so silence is the sign of one that does not run.  Two runs, for the
+# time of a run varies.
 resource "aws_cloudwatch_metric_alarm" "oldest_open" {
   count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.name}-oldest-open"
-  alarm_description   = "A transaction is open for more than ${var.alarm_open_seconds} s: `postbus trace` tells where it stands."
+  alarm_description   = "A transaction is open for more than ${var.alarm_open_seconds} s: `postbus trace` tells where it stands.  Or the sweeper, which tells so, does not run."
   namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE
   metric_name         = "OldestOpenSeconds"
   dimensions          = { service = "sweep" }
   statistic           = "Maximum"
-  period              = 60 * var.sweep_every_minutes
+  period              = 2 * 60 * var.sweep_every_minutes
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = var.alarm_open_seconds
+  treat_missing_data  = "breaching"
+  alarm_actions       = [var.context.alarm_topic_arn]
+}
+
+# Its silence is the other alarm's.
+resource "aws_cloudwatch_metric_alarm" "oldest_held" {
+  count               = var.context.alarm_topic_arn == null ? 0 : 1
+  alarm_name          = "${local.name}-oldest-held"
+  alarm_description   = "A payment that is held came in more than ${var.alarm_held_hours} h ago, and nobody has released or refused it: `postbus hold list`."
+  namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE
+  metric_name         = "OldestHeldSeconds"
+  dimensions          = { service = "sweep" }
+  statistic           = "Maximum"
+  period              = 2 * 60 * var.sweep_every_minutes
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 3600 * var.alarm_held_hours
   treat_missing_data  = "notBreaching"
   alarm_actions       = [var.context.alarm_topic_arn]
 }

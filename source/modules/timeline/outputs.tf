@@ -11,5 +11,5 @@ output "sweep" {
 }
 
 output "alarms" {
-  value = concat(module.record.alarms, module.sweep.alarms, aws_cloudwatch_metric_alarm.oldest_open[*].arn)
+  value = concat(module.record.alarms, module.sweep.alarms, aws_cloudwatch_metric_alarm.oldest_open[*].arn, aws_cloudwatch_metric_alarm.oldest_held[*].arn)
 }

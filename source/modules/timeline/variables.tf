@@ -60,6 +60,11 @@ variable "visibility_seconds" {
 variable "sweep_every_minutes" {
   description = "Minutes between two sweeps."
   type        = number
+
+  validation {
+    condition     = var.sweep_every_minutes >= 1 && var.sweep_every_minutes <= 720
+    error_message = "sweep_every_minutes: from 1 to 720; an alarm looks at two runs, and at no more than a day."
+  }
 }
 
 variable "sweep_after_seconds" {
@@ -85,6 +90,11 @@ variable "sweep_grants" {
 
 variable "alarm_open_seconds" {
   description = "How long a transaction may be open before someone is told."
+  type        = number
+}
+
+variable "alarm_held_hours" {
+  description = "How long after it came in a payment may be held before someone is told."
   type        = number
 }
 

@@ -108,7 +108,12 @@ def test_what_is_held_is_left_alone_and_counted(sweeper: Sweeper) -> None:
     sweeper.outcomes.decide(outcome)
     assert sweeper.run(minutes(6)) == []
     assert sweeper.run(minutes(600)) == []
-    assert sweeper.metrics.values == {"OldestOpenSeconds": 0, "OpenTransactions": 0, "HeldTransactions": 1}
+    assert sweeper.metrics.values == {
+        "OldestOpenSeconds": 0,
+        "OpenTransactions": 0,
+        "HeldTransactions": 1,
+        "OldestHeldSeconds": 600 * 60,
+    }
 
 
 def test_a_hold_that_was_decided_but_not_announced_is_announced(sweeper: Sweeper) -> None:
@@ -200,7 +205,7 @@ def test_a_run_is_bounded_and_the_next_one_goes_on_where_it_ended(
     assert told == [f"visa-E{number}" for number in reversed(range(50))]
 
 
-def test_the_oldest_that_is_neither_final_nor_held_is_measured(sweeper: Sweeper) -> None:
+def test_the_oldest_that_moves_and_the_oldest_that_is_held_are_measured(sweeper: Sweeper) -> None:
     events, outcome = stories.held("H1", at=minutes(-500))
     sweeper.timeline.record(events)
     sweeper.outcomes.decide(outcome)
@@ -208,7 +213,12 @@ def test_the_oldest_that_is_neither_final_nor_held_is_measured(sweeper: Sweeper)
     sweeper.timeline.record(stories.paid("O1", minutes(-10))[:2])
     sweeper.timeline.record(stories.paid("O2", minutes(-1))[:1])
     sweeper.run(NOON)
-    assert sweeper.metrics.values == {"OldestOpenSeconds": 600, "OpenTransactions": 2, "HeldTransactions": 1}
+    assert sweeper.metrics.values == {
+        "OldestOpenSeconds": 600,
+        "OpenTransactions": 2,
+        "HeldTransactions": 1,
+        "OldestHeldSeconds": 500 * 60,
+    }
 
 
 def test_the_deployed_handler_sweeps(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,5 +243,6 @@ def test_the_deployed_handler_sweeps(dynamodb: Any, monkeypatch: pytest.MonkeyPa
         "OldestOpenSeconds",
         "OpenTransactions",
         "HeldTransactions",
+        "OldestHeldSeconds",
     }
     client.cache_clear()

@@ -64,6 +64,16 @@ run "keeps_the_books_safe" {
   }
 
   assert {
+    condition     = aws_cloudwatch_metric_alarm.imbalance[0].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.imbalance[0].period == 7200
+    error_message = "a check that does not run would pass for books that add up"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.unconfirmed[0].statistic == "Minimum" && aws_cloudwatch_metric_alarm.unconfirmed[0].metric_name == "LedgerUnconfirmed" && aws_cloudwatch_metric_alarm.unconfirmed[0].threshold == 0 && aws_cloudwatch_metric_alarm.unconfirmed[0].period == 21600
+    error_message = "a place that is never checked would pass for one that is right"
+  }
+
+  assert {
     condition     = alltrue([for grants in values(output.grants) : alltrue([for grant in grants : !contains(grant.actions, "dynamodb:DeleteItem")])])
     error_message = "nothing may delete a posting"
   }

@@ -48,6 +48,7 @@ variables {
   sweep_environment       = { POSTBUS_BUS = "test-postbus" }
   sweep_grants            = [{ sid = "Publish", actions = ["events:PutEvents"], resources = ["arn:aws:events:eu-central-1:111122223333:event-bus/test-postbus"], conditions = [] }]
   alarm_open_seconds      = 3600
+  alarm_held_hours        = 24
 }
 
 run "finds_what_got_stuck" {
@@ -71,5 +72,15 @@ run "finds_what_got_stuck" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.oldest_open[0].metric_name == "OldestOpenSeconds" && aws_cloudwatch_metric_alarm.oldest_open[0].threshold == 3600
     error_message = "nobody would know of the oldest"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.oldest_open[0].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.oldest_open[0].period == 2 * 60 * var.sweep_every_minutes
+    error_message = "a sweeper that does not run would pass for one that finds nothing"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.oldest_held[0].metric_name == "OldestHeldSeconds" && aws_cloudwatch_metric_alarm.oldest_held[0].threshold == 86400
+    error_message = "a held payment could be forgotten"
   }
 }

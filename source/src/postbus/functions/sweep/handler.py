@@ -125,16 +125,18 @@ def build(
 
     def report(now: datetime) -> None:
         held = moving = 0
-        oldest = now
+        oldest = oldest_held = now
         for one in timeline.open():
             if one.state is State.HELD:
                 held += 1
+                oldest_held = min(oldest_held, one.since)
             else:
                 moving += 1
                 oldest = min(oldest, one.since)
         metrics.publish("OldestOpenSeconds", (now - oldest).total_seconds())
         metrics.publish("OpenTransactions", moving)
         metrics.publish("HeldTransactions", held)
+        metrics.publish("OldestHeldSeconds", (now - oldest_held).total_seconds())
 
     return sweep
 
