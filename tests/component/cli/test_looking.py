@@ -196,7 +196,14 @@ def test_a_service_that_does_not_answer_is_told_without_a_traceback(world: World
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.25, "0.2 s"), (59, "59 s"), (61, "1 min"), (7260, "2 h 1 min"), (200_000, "2 d 7 h")],
+    [
+        (0.25, "250 ms"),
+        (4.2, "4.2 s"),
+        (59, "59 s"),
+        (61, "1 min"),
+        (7260, "2 h 1 min"),
+        (200_000, "2 d 7 h"),
+    ],
 )
 def test_spans_of_time_are_told_in_two_units_at_most(seconds: float, said: str) -> None:
     assert ago(seconds) == said

@@ -142,7 +142,9 @@ def checked_reason(reason: str) -> str:
 
 
 def ago(seconds: float) -> str:
-    """A span of time for people: ``4 s``, ``12 min``, ``3 h 5 min``, ``2 d 4 h``."""
+    """A span of time for people: ``35 ms``, ``4.2 s``, ``12 min``, ``3 h 5 min``, ``2 d 4 h``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     whole = int(seconds)
     if whole < 60:
         return f"{seconds:.1f} s" if whole < 10 else f"{whole} s"
