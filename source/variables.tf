@@ -137,6 +137,11 @@ variable "posting_retry_hours" {
   description = "How long a posting is deferred while the ledger is away."
   type        = number
   default     = 72
+
+  validation {
+    condition     = var.posting_retry_hours >= 1 && var.posting_retry_hours <= 168
+    error_message = "posting_retry_hours: from 1 to 168, well within the queue's 14 days."
+  }
 }
 
 # Ledger
@@ -295,7 +300,7 @@ variable "tracing" {
 }
 
 variable "tracing_share" {
-  description = "Share of calls that are traced beyond the first of each second, from 0 to 1."
+  description = "Share of executions that X-Ray traces beyond the first of each second, from 0 to 1.  Functions that AWS itself calls are sampled by Lambda, at 5 percent."
   type        = number
   default     = 0.01
 

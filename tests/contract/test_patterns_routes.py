@@ -135,6 +135,7 @@ DECLINED = {**APPROVED, "status": {"S": "DECLINED"}}
 ELSEWHERE = {**APPROVED, "home_region": {"S": "us-east-1"}}
 NO_REGION = {name: value for name, value in APPROVED.items() if name != "home_region"}
 NUMBERED_REGION = {**APPROVED, "home_region": {"N": "1"}}
+EMPTY_REGION = {**APPROVED, "home_region": {"S": ""}}
 NO_STATUS = {name: value for name, value in APPROVED.items() if name != "status"}
 
 CHANGES = [
@@ -155,6 +156,7 @@ CHANGES = [
     ("at home elsewhere", change("INSERT", ELSEWHERE), False),
     ("approved elsewhere", change("MODIFY", ELSEWHERE, {**ELSEWHERE, "status": {"S": "PENDING"}}), False),
     ("no home region, to be quarantined", change("INSERT", NO_REGION), True),
+    ("an empty home region, to be quarantined", change("INSERT", EMPTY_REGION), True),
     ("home region as a number, to be quarantined", change("INSERT", NUMBERED_REGION), True),
 ]  # fmt: skip
 

@@ -80,6 +80,7 @@ module "verify" {
   step                 = "verify_ledger"
   description          = "Adds up the ledger: balances equal their entries, debits equal credits"
   every_minutes        = var.verify_every_minutes
+  timeout_seconds      = 900 # it reads the whole ledger
   archive              = var.archive
   environment          = local.environment
   reserved_concurrency = var.verify_reserved_concurrency
