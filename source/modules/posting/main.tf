@@ -14,11 +14,7 @@ module "processor" {
   timeout_seconds     = var.timeout_seconds
   visibility_seconds  = var.visibility_seconds
   maximum_concurrency = var.maximum_concurrency
-
-  # A deferral counts as a receive.  At one every 15 minutes, 72 hours are 288 of them: no outage the queue can
-  # outlive may send a payment to the dead letters.
-  max_receive_count = 1000
-  alarm_age_seconds = var.alarm_age_seconds
+  alarm_age_seconds   = var.alarm_age_seconds
 
   environment = merge(var.environment, {
     POSTBUS_LEDGER      = var.ledger

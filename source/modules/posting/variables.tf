@@ -4,6 +4,7 @@ variable "context" {
     prefix             = string
     account_id         = string
     region             = string
+    is_aws             = optional(bool, true)
     arns               = map(string)
     sqs_url            = string
     key_arn            = string
@@ -59,8 +60,8 @@ variable "retry_hours" {
   type        = number
 
   validation {
-    condition     = var.retry_hours >= 1 && var.retry_hours <= 240
-    error_message = "retry_hours: from 1 to 240, well within the queue's 14 days and 1,000 receives."
+    condition     = var.retry_hours >= 1 && var.retry_hours <= 168
+    error_message = "retry_hours: from 1 to 168, well within the queue's 14 days and 1,000 receives."
   }
 }
 

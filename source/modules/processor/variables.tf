@@ -4,6 +4,7 @@ variable "context" {
     prefix             = string
     account_id         = string
     region             = string
+    is_aws             = optional(bool, true)
     arns               = map(string)
     sqs_url            = string
     key_arn            = string
@@ -115,9 +116,9 @@ variable "reserved_concurrency" {
 }
 
 variable "max_receive_count" {
-  description = "How often a message is tried before it goes to the dead letters.  A poison message is parked at once by the function itself, so this bounds only how long an absence may last."
+  description = "How often a message is tried before it goes to the dead letters.  A poison message is parked by the function itself, so this bounds only how long an absence may last: 1000 tries, one in about 11 minutes, are a week."
   type        = number
-  default     = 20
+  default     = 1000
 
   validation {
     condition     = var.max_receive_count >= 5 && var.max_receive_count <= 1000

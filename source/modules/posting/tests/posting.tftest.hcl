@@ -62,7 +62,7 @@ run "is_not_parked_while_its_ledger_is_away" {
 
   assert {
     condition     = jsondecode(module.processor.redrive_policy).maxReceiveCount == 1000
-    error_message = "72 hours at one try every 15 minutes are 288 receives, and the quick first ones come on top"
+    error_message = "168 hours at one try every 11 minutes, which is what the jitter makes of 15, are some 900 receives"
   }
 }
 
@@ -118,7 +118,7 @@ run "refuses_to_outwait_its_queue" {
   command = plan
 
   variables {
-    retry_hours = 400
+    retry_hours = 169
   }
 
   expect_failures = [var.retry_hours]

@@ -91,12 +91,12 @@ run "loses_nothing_between_rule_and_function" {
   }
 }
 
-run "tries_often_before_it_gives_up" {
+run "outwaits_an_absence_of_days" {
   command = apply
 
   assert {
-    condition     = jsondecode(output.redrive_policy) == { deadLetterTargetArn = "arn:aws:sqs:eu-central-1:111122223333:queue", maxReceiveCount = 20 }
-    error_message = "a single hiccup would park a payment, or nothing ever would"
+    condition     = jsondecode(output.redrive_policy) == { deadLetterTargetArn = "arn:aws:sqs:eu-central-1:111122223333:queue", maxReceiveCount = 1000 }
+    error_message = "an outage of hours would park payments that only had to wait"
   }
 }
 
