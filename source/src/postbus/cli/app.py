@@ -1,8 +1,6 @@
 """The operator's command, ``postbus``: find out what happens to payments, and decide where someone must."""
 
 import json
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import typer
@@ -12,7 +10,18 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from postbus.adapters.lambda_functions import LambdaFunction
-from postbus.cli import dead_letters, deployment, hold, ledger, reconcile, replay, status, trace
+from postbus.cli import (
+    dead_letters,
+    deployment,
+    hold,
+    ledger,
+    reconcile,
+    replay,
+    rules,
+    sample,
+    status,
+    trace,
+)
 from postbus.cli.desk import AS_JSON, Desk, desk_of
 from postbus.cli.errors import CannotRun, Exit
 from postbus.domain.errors import InvariantBroken, Malformed, OutcomeUnknown, PostbusError, Unavailable
@@ -86,10 +95,8 @@ app.command("replay")(replay.replay)
 app.add_typer(hold.app, name="hold")
 app.add_typer(dead_letters.app, name="dlq")
 app.add_typer(ledger.app, name="ledger")
-
-for _module, _name in (("postbus.cli.rules", "rules"), ("postbus.cli.sample", "sample")):
-    if find_spec(_module) and (_part := getattr(import_module(_module), "app", None)):
-        app.add_typer(_part, name=_name)
+app.add_typer(rules.app, name="rules")
+app.add_typer(sample.app, name="sample")
 
 
 @app.command("sweep")
