@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local import emulator, stack
 from local.progress import Step, console
-from local.settings import LOCAL, ROOT, CannotRun, Settings
+from local.settings import LOCAL, ROOT, CannotRun, Settings, make_local
 from local.terraform import SOURCE, find, modules, prepared, run
 
 CHECKOV = ROOT / ".venv-checkov" / "bin" / "python"
@@ -22,6 +22,7 @@ def terraform() -> None:
         CannotRun: with the findings of the first check that failed.
     """
     program = find()
+    make_local()
     cache = LOCAL / "cache"
     environment = prepared({**os.environ, "AWS_REGION": "eu-central-1"}, cache)
     # Each module has a data folder of its own, but the provider is fetched once.

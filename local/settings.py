@@ -14,6 +14,11 @@ DEFAULT_REGION = "eu-central-1"
 ACCOUNT_ID = "000000000000"
 
 
+def make_local() -> None:
+    """Make the folder of logs, Terraform state and the tables' contents, for its owner's eyes alone."""
+    LOCAL.mkdir(mode=0o700, exist_ok=True)
+
+
 class CannotRun(Exception):
     """Something on this machine is in the way; the message says what, and what to do."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from local import emulator
 from local.processes import Background
 from local.progress import Step, console
-from local.settings import LOCAL, ROOT, CannotRun, Settings
+from local.settings import LOCAL, ROOT, CannotRun, Settings, make_local
 from local.terraform import Terraform, find
 
 
@@ -42,6 +42,7 @@ def up(settings: Settings) -> None:
     """
     chosen = target(settings)
     deployed = terraform(settings)
+    make_local()
     if chosen["id"] == "ministack":
         with Step("starting the emulator") as step:
             emulator.start(settings)

@@ -9,7 +9,7 @@ import pytest
 
 from local import emulator
 from local.processes import Background
-from local.settings import CannotRun, Settings
+from local.settings import CannotRun, Settings, make_local
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = """
@@ -74,3 +74,11 @@ def test_functions_inherit_nothing_of_the_callers_environment(
     assert "PYTHONPATH" not in seen
     assert seen["BIND_HOST"] == "127.0.0.1"
     assert seen["STATE_DIR"].startswith(str(tmp_path))
+
+
+def test_what_a_stack_leaves_on_disk_is_its_owners_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.settings.LOCAL", tmp_path / ".local")
+    make_local()
+    assert (tmp_path / ".local").stat().st_mode & 0o777 == 0o700
