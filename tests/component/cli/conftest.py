@@ -161,6 +161,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("postbus.adapters.sqs_dead_letters._WAIT_SECONDS", 0)  # queues here have one part
     with mock_aws():
         names = deploy()
         file = tmp_path / "deployment.json"

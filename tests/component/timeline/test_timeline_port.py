@@ -1,10 +1,13 @@
 """What any timeline does, in memory or in a table."""
 
 import itertools
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from postbus.domain.event import Event
 from postbus.domain.lifecycle import State
@@ -36,6 +39,21 @@ def test_however_the_events_are_batched_the_story_is_the_same(
     story = timeline.story("visa-A1")
     assert list(story.events) == PAID
     assert story.state is State.POSTED
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_no_batching_order_or_repetition_changes_the_story(timeline: Timeline, data: st.DataObject) -> None:
+    auth = uuid.uuid4().hex[:8]
+    events = stories.paid(auth) if data.draw(st.booleans()) else stories.held(auth)[0]
+    told = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=4))]))
+    while told:
+        size = data.draw(st.integers(1, len(told)))
+        timeline.record(told[:size])
+        told = told[size:]
+    assert list(timeline.story(f"visa-{auth}").events) == events
+    listed = f"visa-{auth}" in set(timeline.idle(EVER))
+    assert listed or timeline.story(f"visa-{auth}").is_final
 
 
 def test_an_unknown_transaction_has_a_story_without_events(timeline: Timeline) -> None:

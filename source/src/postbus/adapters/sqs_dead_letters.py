@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _MESSAGES_PER_CALL = 10
 
+# Long polling asks every partition of the queue: only then is an empty answer an empty queue.
+_WAIT_SECONDS = 1
+
 # As long as one batch may take to be sent on; whatever is left when the command is killed comes back then.
 _HELD_SECONDS = 120
 
@@ -68,8 +71,7 @@ class SqsDeadLetters:
                     QueueUrl=self._url,
                     MaxNumberOfMessages=min(_MESSAGES_PER_CALL, most - len(taken)),
                     VisibilityTimeout=_HELD_SECONDS,
-                    # Long polling asks every partition of the queue: an empty answer is an empty queue.
-                    WaitTimeSeconds=1,
+                    WaitTimeSeconds=_WAIT_SECONDS,
                     MessageAttributeNames=["All"],
                     MessageSystemAttributeNames=["SentTimestamp"],
                 )
