@@ -44,9 +44,13 @@ locals {
       [var.metrics_namespace, "OldestOpenSeconds", "service", "sweep", { stat = "Maximum", yAxis = "right" }],
     ]
   }
+  open_widgets = {
+    title   = "Transactions: on their way, and held"
+    metrics = [for metric in ["OpenTransactions", "HeldTransactions"] : [var.metrics_namespace, metric, "service", "sweep", { stat = "Maximum" }]]
+  }
   charts = [
     local.pipe_widgets, local.rule_widgets, local.workflow_widgets, local.queue_widgets,
-    local.dead_letter_widgets, local.function_widgets, local.duration_widgets, local.ledger_widgets,
+    local.dead_letter_widgets, local.function_widgets, local.duration_widgets, local.ledger_widgets, local.open_widgets,
   ]
 }
 

@@ -55,7 +55,7 @@ run "shows_the_path_and_lets_alarms_through" {
   }
 
   assert {
-    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 9
+    condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 10
     error_message = "a chart is missing"
   }
 
