@@ -86,7 +86,7 @@ def end_to_end(settings: Settings, arguments: Sequence[str]) -> None:
             if not terraform.plan_is_empty():
                 raise CannotRun("an apply right after an apply would change something")
             step.done("a second plan is empty")
-        _pytest(["tests/e2e", *arguments], settings.client_environment())
+        _pytest(["tests/e2e", "--maxfail=4", *arguments], settings.client_environment())
         if os.environ.get("POSTBUS_KEEP") != "1":
             terraform.destroy()
         failed = False
