@@ -33,8 +33,9 @@ resource "aws_sqs_queue" "this" {
   kms_master_key_id                 = var.context.key_arn
   kms_data_key_reuse_period_seconds = 300
   policy = jsonencode({
-    Version   = "2012-10-17"
-    Statement = [for statement in concat(local.from_services, [local.only_over_tls]) : statement]
+    Version = "2012-10-17"
+    # An emulator speaks plain HTTP.
+    Statement = concat(local.from_services, [for statement in [local.only_over_tls] : statement if var.context.is_aws])
   })
 }
 

@@ -2,6 +2,7 @@ variable "context" {
   description = "What the deployment shares: see the root's context.tf."
   type = object({
     prefix          = string
+    is_aws          = optional(bool, true)
     arns            = map(string)
     sqs_url         = string
     key_arn         = string

@@ -38,24 +38,24 @@ resource "aws_sqs_queue" "this" {
   })
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "FromRule"
-        Effect    = "Allow"
-        Principal = { Service = "events.amazonaws.com" }
-        Action    = "sqs:SendMessage"
-        Resource  = local.queue_arn
-        Condition = { ArnEquals = { "aws:SourceArn" = local.rule_arn } }
-      },
-      {
+    Statement = concat([{
+      Sid       = "FromRule"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = local.queue_arn
+      Condition = { ArnEquals = { "aws:SourceArn" = local.rule_arn } }
+      }],
+      # An emulator speaks plain HTTP.
+      [for statement in [{
         Sid       = "OnlyOverTls"
         Effect    = "Deny"
         Principal = "*"
         Action    = ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"]
         Resource  = local.queue_arn
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
-      },
-    ]
+      }] : statement if var.context.is_aws],
+    )
   })
 
   lifecycle {

@@ -4,6 +4,7 @@ variable "context" {
     prefix             = string
     account_id         = string
     region             = string
+    is_aws             = optional(bool, true)
     arns               = map(string)
     sqs_url            = string
     key_arn            = string
