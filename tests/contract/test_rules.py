@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from postbus.adapters import rules_folder
 from postbus.adapters.zen_rules import SAFEGUARDS, ZenRuleEngine, check
+from postbus.domain.enrichment import MOST_COUNTED
 from postbus.domain.errors import InvariantBroken, Malformed
 from postbus.domain.rules import REMARKS, Severity
 from postbus.domain.ruleset import FACT_NAMES, Ruleset, differing
@@ -75,9 +77,9 @@ LIMITS = [
     ("table", "row", "field", "cell"), LIMITS, ids=[f"{t}-{r}-{f}" for t, r, f, _ in LIMITS]
 )
 def test_a_limit_moved_by_one_fails_the_check(table: str, row: int, field: str, cell: str) -> None:
-    operator, limit = cell.split()
-    for moved in (int(limit) - 1, int(limit) + 1):
-        assert check(changed(table, row, field, f"{operator} {moved}"))
+    for limit in re.finditer(r"\d+", cell):
+        for moved in (int(limit[0]) - 1, int(limit[0]) + 1):
+            assert check(changed(table, row, field, f"{cell[: limit.start()]}{moved}{cell[limit.end() :]}"))
 
 
 @pytest.mark.parametrize("cell", [">", "> 1 and", '> "a"', ">> 1", "len($) > 0", "> billing.minr", '"EUR'])
@@ -86,6 +88,21 @@ def test_a_cell_the_engine_cannot_evaluate_fails_the_check_and_is_named(cell: st
     number = row_of("amount", "eur-card")
     problems = check(changed("amount", number, "billing.minor", cell))
     assert any("row eur-card, billing.minor" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "cell", [f"> {MOST_COUNTED}", f"[{MOST_COUNTED + 1}..500]", f"== {MOST_COUNTED + 1}"]
+)
+def test_a_velocity_limit_beyond_what_is_counted_fails_the_check(cell: str) -> None:
+    """No payment would ever reach it, whatever its examples say."""
+    problems = check(changed("velocity", row_of("velocity", "frantic"), "velocity_count", cell))
+    assert any("row frantic, velocity_count" in problem and "120" in problem for problem in problems)
+
+
+def test_a_velocity_limit_that_the_counter_just_reaches_is_no_problem_of_its_own() -> None:
+    cell = f"> {MOST_COUNTED - 1}"
+    problems = check(changed("velocity", row_of("velocity", "frantic"), "velocity_count", cell))
+    assert not any("velocity_count" in problem for problem in problems)
 
 
 @pytest.mark.parametrize("limit", [LARGEST_EXACT_DOUBLE, LARGEST_EXACT_DOUBLE + 1, LARGEST_AMOUNT - 1])
@@ -211,3 +228,4 @@ def test_a_damaged_folder_names_the_file_or_the_table(tmp_path: Path, file: str,
 def test_every_fact_a_table_may_ask_for_is_explained() -> None:
     explained = (FOLDER / "README.md").read_text()
     assert [name for name in FACT_NAMES if f"`{name}`" not in explained] == []
+    assert f"counted as far as {MOST_COUNTED} |" in explained

@@ -11,6 +11,7 @@ from typing import Any
 
 import zen
 
+from postbus.domain.enrichment import MOST_COUNTED
 from postbus.domain.errors import InvariantBroken, Malformed
 from postbus.domain.rules import Evaluation, Finding, Severity, standing_against
 from postbus.domain.ruleset import FACT_NAMES, Ruleset, Table, differing
@@ -98,8 +99,8 @@ class ZenRuleEngine:
 def check(ruleset: Ruleset) -> list[str]:
     """Everything that keeps a ruleset from being published, in words; empty when it may be.
 
-    Every cell must evaluate, every example must find exactly what it says, every row must be hit by some
-    example, and the safeguards must stand.
+    Every cell must evaluate, every velocity limit must be within what is counted, every example must find
+    exactly what it says, every row must be hit by some example, and the safeguards must stand.
     """
     try:
         compiled = _Compiled.of(ruleset)
@@ -131,7 +132,7 @@ def _unsafe(compiled: _Compiled) -> list[str]:
 
 
 def _cells(table: Table) -> list[str]:
-    """Cells that cannot be evaluated with a fact of the column's type."""
+    """Cells that cannot be evaluated with a fact of the column's type, or that no velocity count reaches."""
     problems = []
     for row in table.rows:
         for field, cell in row.cells.items():
@@ -139,7 +140,15 @@ def _cells(table: Table) -> list[str]:
                 zen.evaluate_unary_expression(cell, {"$": FACT_NAMES[field]})
             except RuntimeError as error:
                 problems.append(f"{table.name}: row {row.id}, {field}: {cell!r}: {_first_line(error)}")
+                continue
+            if field == "velocity_count" and not _reached(cell):
+                never = f"never holds, for no more than {MOST_COUNTED} are counted"
+                problems.append(f"{table.name}: row {row.id}, {field}: {cell!r}: {never}")
     return problems
+
+
+def _reached(cell: str) -> bool:
+    return any(zen.evaluate_unary_expression(cell, {"$": count}) for count in range(MOST_COUNTED + 1))
 
 
 def _first_line(error: Exception) -> str:
