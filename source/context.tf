@@ -37,7 +37,7 @@ locals {
 
     # What every function reads.
     environment = {
-      POSTBUS_HOME_REGION       = var.region
+      POSTBUS_HOME_REGION       = local.home_region
       POSTBUS_METRICS_NAMESPACE = "${var.name_prefix}Postbus"
       POSTBUS_TRACING           = var.tracing && var.target.has_tracing ? "on" : "off"
       POWERTOOLS_LOG_LEVEL      = var.log_level
@@ -45,10 +45,12 @@ locals {
     }
   }
 
+  home_region = coalesce(var.home_region, var.region)
+
   # Which events go where: data beside the events' schemas, tested there against every example.
   routes = {
     for file in fileset("${path.root}/../events/routes", "*.json") :
-    trimsuffix(file, ".json") => jsondecode(replace(file("${path.root}/../events/routes/${file}"), "$${home_region}", var.region))
+    trimsuffix(file, ".json") => jsondecode(replace(file("${path.root}/../events/routes/${file}"), "$${home_region}", local.home_region))
   }
 
   python_version = "3.13"

@@ -1,13 +1,19 @@
 # Where
 
 variable "region" {
-  description = "The AWS region to deploy to; also the home region of the payments it takes in."
+  description = "The AWS region to deploy to."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
     error_message = "region: an AWS region such as eu-west-1."
   }
+}
+
+variable "home_region" {
+  description = "Whose payments this deployment takes in: records whose home_region says so.  null for those of its own region."
+  type        = string
+  default     = null
 }
 
 variable "name_prefix" {
@@ -163,8 +169,8 @@ variable "http_ledger" {
   default     = null
 
   validation {
-    condition     = var.http_ledger == null || can(regex("^https?://", var.http_ledger.url)) && can(regex("^arn:[^:]+:secretsmanager:", var.http_ledger.secret_arn))
-    error_message = "http_ledger: url begins with https://, secret_arn is the ARN of a secret."
+    condition     = var.http_ledger == null || can(regex("^(https://|http://(127\\.0\\.0\\.1|localhost)[:/])", var.http_ledger.url)) && can(regex("^arn:[^:]+:secretsmanager:", var.http_ledger.secret_arn))
+    error_message = "http_ledger: url begins with https:// (http:// only to this machine, beside an emulator), secret_arn is the ARN of a secret."
   }
 }
 

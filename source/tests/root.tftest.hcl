@@ -112,6 +112,19 @@ run "lets_only_this_regions_records_in" {
   }
 }
 
+run "takes_in_the_payments_it_was_given" {
+  command = plan
+
+  variables {
+    home_region = "eu-west-1"
+  }
+
+  assert {
+    condition     = alltrue([for name, found in output.event_patterns : jsondecode(found.pattern).dynamodb.NewImage.home_region.S[0] == "eu-west-1" if startswith(name, "pipe-")])
+    error_message = "another region's payments would be left out"
+  }
+}
+
 run "refuses_a_prefix_that_names_could_not_carry" {
   command = plan
 
@@ -140,4 +153,15 @@ run "refuses_an_unknown_ledger" {
   }
 
   expect_failures = [var.ledger]
+}
+
+run "refuses_a_posting_system_in_the_clear" {
+  command = plan
+
+  variables {
+    ledger      = "http"
+    http_ledger = { url = "http://ledger.example", secret_arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:ledger-a1b2c3" }
+  }
+
+  expect_failures = [var.http_ledger]
 }
