@@ -59,7 +59,7 @@ module "firehose_role" {
     {
       sid        = "Deliver"
       actions    = ["s3:AbortMultipartUpload", "s3:PutObject"]
-      resources  = ["${module.bucket.arn}/*"]
+      resources  = ["${module.bucket.arn}/events/*", "${module.bucket.arn}/undelivered/*"] # not trail/*
       conditions = []
     },
     {

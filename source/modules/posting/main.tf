@@ -1,6 +1,14 @@
 # Books approved payments: a queue that can outwait its ledger for days, a function that takes batches and never
 # runs more at once than the ledger bears, and whatever the chosen ledger needs.
 
+locals {
+  # The key of a secret opens secrets for this function, and nothing else.  An emulator does not know the condition.
+  through_secrets_manager = [
+    for condition in [{ test = "StringEquals", variable = "kms:ViaService", values = ["secretsmanager.${var.context.region}.amazonaws.com"] }] :
+    condition if var.context.is_aws
+  ]
+}
+
 module "processor" {
   source              = "../processor"
   context             = var.context
@@ -26,6 +34,6 @@ module "processor" {
 
   grants = concat(var.grants, var.ledger == "http" ? concat(
     [{ sid = "ReadCredentials", actions = ["secretsmanager:GetSecretValue"], resources = [try(var.http_ledger.secret_arn, "")], conditions = [] }],
-    try(var.http_ledger.key_arn, null) == null ? [] : [{ sid = "UseCredentialsKey", actions = ["kms:Decrypt"], resources = [var.http_ledger.key_arn], conditions = [] }],
+    try(var.http_ledger.key_arn, null) == null ? [] : [{ sid = "UseCredentialsKey", actions = ["kms:Decrypt"], resources = [var.http_ledger.key_arn], conditions = local.through_secrets_manager }],
   ) : [])
 }

@@ -109,3 +109,12 @@ run "keeps_a_trail_when_asked" {
     error_message = "the trail could be changed unseen"
   }
 }
+
+run "delivers_events_and_cannot_touch_the_trail" {
+  command = plan
+
+  assert {
+    condition     = [for s in jsondecode(module.firehose_role.policy).Statement : [for resource in s.Resource : regex("/[^/]+/\\*$", resource)] if s.Sid == "Deliver"] == [["/events/*", "/undelivered/*"]]
+    error_message = "what delivers events could write over the trail that says who read them"
+  }
+}

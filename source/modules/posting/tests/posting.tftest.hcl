@@ -123,3 +123,32 @@ run "refuses_to_outwait_its_queue" {
 
   expect_failures = [var.retry_hours]
 }
+
+run "opens_its_secret_and_nothing_else_with_the_secrets_key" {
+  command = plan
+
+  variables {
+    ledger = "http"
+    http_ledger = {
+      url        = "https://ledger.example"
+      secret_arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:ledger-a1b2c3"
+      key_arn    = "arn:aws:kms:eu-central-1:111122223333:key/theirs"
+    }
+  }
+
+  assert {
+    condition     = [for s in jsondecode(module.processor.policy).Statement : s.Condition if s.Sid == "UseCredentialsKey"] == [{ StringEquals = { "kms:ViaService" = ["secretsmanager.eu-central-1.amazonaws.com"] } }]
+    error_message = "the function could decrypt whatever else that key encrypts"
+  }
+}
+
+run "sends_no_credentials_in_the_clear" {
+  command = plan
+
+  variables {
+    ledger      = "http"
+    http_ledger = { url = "http://127.0.0.1:8080", secret_arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:ledger-a1b2c3" }
+  }
+
+  expect_failures = [output.processor]
+}
