@@ -93,7 +93,7 @@ def end_to_end(settings: Settings, arguments: Sequence[str]) -> None:
     finally:
         if failed:
             for background in (emulator.process(settings), stack.pipe_runner(settings)):
-                console.print(f"[dim]{background.name}:[/dim]\n{background.tail()}", markup=True)
+                console.print(f"{background.name}:\n{background.tail()}", markup=False)
         if os.environ.get("POSTBUS_KEEP") == "1":
             console.print(f"left up at {settings.endpoint}: POSTBUS_PORT={settings.port} make down")
         else:
