@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from postbus.adapters.dynamodb_ledger import DynamoDbLedger
 from postbus.cli.app import app
-from postbus.cli.deployment import load
+from postbus.cli.deployment import Deployment, load
 from postbus.cli.desk import ago
 from postbus.cli.errors import CannotRun
 from postbus.domain import sample
@@ -171,6 +171,13 @@ def test_a_deployment_file_that_is_none_is_told_apart(tmp_path: Path, content: s
         file.write_text(content)
     with pytest.raises(CannotRun, match=said):
         load(file=file)
+
+
+def test_a_ledger_this_command_does_not_know_is_not_taken_for_the_external_one(world: World) -> None:
+    world.deployment = Deployment({**world.deployment.names, "ledger": "paper"})
+    answer = world.run("status")
+    assert answer.exit_code == 2
+    assert "the deployment's ledger is 'paper'" in answer.stderr
 
 
 def test_a_deployment_that_is_not_there_is_named_with_what_to_do(world: World) -> None:

@@ -13,6 +13,7 @@ from postbus.domain.transaction import Kind
 from postbus.functions.post import handler as post
 from postbus.functions.verify_ledger import handler as verify_ledger
 from postbus.runtime.clients import client
+from postbus.runtime.config import ConfigurationMissing
 from postbus.runtime.entry import queue_function, request_function
 from tests.component.ledger.worlds import create_tables
 from tests.fakes.approvals import BOB, approval
@@ -105,3 +106,11 @@ def test_the_external_ledger_is_chosen_by_its_setting(
     answer = queue_function(post.bind)({"Records": [message(approval("A1"), 1)]}, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
     assert boto3.client("dynamodb").scan(TableName="ledger")["Items"] == []
+
+
+def test_an_unknown_ledger_is_named_and_nothing_is_booked_anywhere(
+    deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTBUS_LEDGER", "htpp")
+    with pytest.raises(ConfigurationMissing, match="POSTBUS_LEDGER is 'htpp': dynamodb or http"):
+        queue_function(post.bind)({"Records": [message(approval("A1"), 1)]}, None)

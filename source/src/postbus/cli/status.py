@@ -11,6 +11,7 @@ from rich.text import Text
 from postbus.adapters.sqs_dead_letters import SqsDeadLetters
 from postbus.cli.dead_letters import QUARANTINE, queues_of
 from postbus.cli.desk import AS_JSON, Desk, ago, desk_of
+from postbus.cli.errors import CannotRun
 from postbus.domain.lifecycle import State
 
 # A look must not read a table of millions; `--all` does.
@@ -84,8 +85,15 @@ def _pipe(desk: Desk, source: str) -> str:
 
 
 def _ledger(desk: Desk, verify: bool) -> dict[str, Any]:
-    if desk.deployment.names.get("ledger", "dynamodb") != "dynamodb":
-        return {"kind": "http", "balanced": None}
+    match desk.deployment.names.get("ledger", "dynamodb"):
+        case "dynamodb":
+            pass
+        case "http":
+            return {"kind": "http", "balanced": None}
+        case unknown:
+            raise CannotRun(
+                f"the deployment's ledger is {unknown!r}, and this command knows dynamodb and http."
+            )
     if verify:
         report = desk.books.verify()
         return {

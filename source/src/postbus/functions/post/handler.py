@@ -55,22 +55,28 @@ def bind(config: "Config") -> Step:
 def _ledger(config: "Config") -> Ledger:
     """The ledger this deployment has chosen."""
     from postbus.runtime.clients import client, now
+    from postbus.runtime.config import ConfigurationMissing
 
-    if config.text("LEDGER", "dynamodb") == "dynamodb":
-        from postbus.adapters.dynamodb_ledger import DynamoDbLedger
+    match config.text("LEDGER", "dynamodb"):
+        case "dynamodb":
+            from postbus.adapters.dynamodb_ledger import DynamoDbLedger
 
-        tables = config.text("LEDGER_TABLE"), config.text("BALANCES_TABLE")
-        return DynamoDbLedger(client("dynamodb"), *tables, config.integer("SHARDS", 64))
+            tables = config.text("LEDGER_TABLE"), config.text("BALANCES_TABLE")
+            return DynamoDbLedger(client("dynamodb"), *tables, config.integer("SHARDS", 64))
+        case "http":
+            from postbus.adapters.bearer_credentials import BearerCredentials
+            from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
+            from postbus.adapters.http_ledger import HttpLedger
+            from postbus.adapters.posting_system import PostingSystem
+            from postbus.adapters.secrets import Secret
 
-    from postbus.adapters.bearer_credentials import BearerCredentials
-    from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
-    from postbus.adapters.http_ledger import HttpLedger
-    from postbus.adapters.posting_system import PostingSystem
-    from postbus.adapters.secrets import Secret
-
-    secret = Secret(client("secretsmanager"), config.text("HTTP_LEDGER_SECRET_ID"))
-    system = PostingSystem.at(config.text("HTTP_LEDGER_URL"), BearerCredentials(secret), now)
-    return HttpLedger(DynamoDbOutcomes(client("dynamodb"), config.text("LEDGER_TABLE")), system)
+            secret = Secret(client("secretsmanager"), config.text("HTTP_LEDGER_SECRET_ID"))
+            system = PostingSystem.at(config.text("HTTP_LEDGER_URL"), BearerCredentials(secret), now)
+            return HttpLedger(DynamoDbOutcomes(client("dynamodb"), config.text("LEDGER_TABLE")), system)
+        case unknown:
+            raise ConfigurationMissing(
+                f"environment variable POSTBUS_LEDGER is {unknown!r}: dynamodb or http"
+            )
 
 
 lambda_handler = queue_function(bind)
