@@ -78,7 +78,7 @@ class InMemoryOutcomes:
 
     def decide(self, wanted: Outcome) -> Outcome:
         stored = self._books.read(wanted.transaction_id)
-        if stored.state in wanted.may_replace:
+        if wanted.may_follow(stored.outcome):
             self._books.write(wanted)
             return wanted
         if stored.outcome is None:

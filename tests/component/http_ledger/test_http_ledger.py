@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -456,6 +457,39 @@ def test_a_reversal_cannot_be_reversed(bench: Bench) -> None:
     outcome = settled(bench.post(reversal("back-1"))[0])
     assert outcome.data["reason"]["code"] == "REVERSAL_OF_REVERSAL"
     assert bench.system.asked("POST") == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"amount": 1231}, "REVERSAL_EXCEEDS_ORIGINAL"),
+        ({"amount": 1231, "partial": True}, "REVERSAL_EXCEEDS_ORIGINAL"),
+        ({"amount": 30}, "REVERSAL_MISMATCH"),
+        ({"of_account": BOB}, "REVERSAL_MISMATCH"),
+        ({"amount": Money(1230, "USD")}, "REVERSAL_MISMATCH"),
+    ],
+    ids=["more", "more-in-part", "less", "account", "currency"],
+)
+def test_a_reversal_that_does_not_fit_is_refused_before_the_posting_system_is_asked(
+    bench: Bench, wrong: dict[str, Any], code: str
+) -> None:
+    bench.post(purchase("1"))
+    amount, of = wrong.get("amount", 1230), wrong.get("of_account", ALICE)
+    asked = instruction("r", Kind.REVERSAL, amount, reverses="1", of=of, partial=wrong.get("partial", False))
+    assert settled(bench.post(asked)[0]).data["reason"]["code"] == code
+    assert bench.system.asked("POST") == 1
+
+
+def test_a_wrong_reversal_before_its_original_leaves_that_alone(bench: Bench) -> None:
+    assert settled(bench.post(reversal("1", 30, auth="r-1"))[0]).state is OutcomeState.VOIDED
+    assert settled(bench.post(purchase("1"))[0]).state is OutcomeState.POSTED
+    assert settled(bench.post(reversal("1", auth="r-2"))[0]).state is OutcomeState.POSTED
+
+
+def test_a_reversal_of_a_reversal_that_has_not_come_does_not_keep_that_from_its_work(bench: Bench) -> None:
+    bench.post(purchase("1"))
+    bench.post(reversal("back-1", auth="again"))
+    assert settled(bench.post(reversal("1"))[0]).state is OutcomeState.POSTED
 
 
 def test_what_one_ledger_booked_the_other_does_not_reverse(bench: Bench) -> None:

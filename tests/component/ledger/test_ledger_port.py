@@ -406,12 +406,87 @@ def test_a_partial_reversal_released_after_its_original_was_posted_is_booked(wor
     assert balance(world, "NL-CUR-0001") == -700
 
 
-def test_a_full_reversal_of_another_amount_than_is_held_does_not_void_it(world: World) -> None:
-    hold(world, "A1", amount=1000)
-    assert post(world, "R1", Kind.REVERSAL, 300, reverses="A1").state is OutcomeState.HELD
-    found = world.outcomes.find("visa-A1")
-    assert found is not None
-    assert found.state is OutcomeState.HELD
+WRONG = [{"of": BOB}, {"amount": 300}, {"amount": Money(1000, "USD"), "of": CAROL}]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=["account", "amount", "currency"])
+@pytest.mark.parametrize("order", ["original-first", "held-first", "reversal-first"])
+def test_a_reversal_that_does_not_fit_leaves_the_payment_alone_in_any_order(
+    world: World, wrong: dict[str, Any], order: str
+) -> None:
+    if order == "original-first":
+        post(world, "A1")
+    if order == "held-first":
+        hold(world, "A1")
+    assert post(world, "R1", Kind.REVERSAL, reverses="A1", **wrong).state is OutcomeState.VOIDED
+    if order == "held-first":
+        release(world, "A1")
+    posted = post(world, "A1")
+    assert posted.state is OutcomeState.POSTED
+    assert post(world, "A1") == posted
+    again = outcomes(world, "R1", Kind.REVERSAL, reverses="A1", **wrong)
+    assert [outcome.state for outcome in again] == [OutcomeState.VOIDED]
+    assert balance(world, "NL-CUR-0001") == -1000
+    assert post(world, "R2", Kind.REVERSAL, reverses="A1").state is OutcomeState.POSTED
+
+
+def test_what_a_wrong_reversal_named_before_it_came_can_be_held(world: World) -> None:
+    outcomes(world, "R1", Kind.REVERSAL, 300, reverses="A1")
+    assert hold(world, "A1").state is OutcomeState.HELD
+    release(world, "A1")
+    assert post(world, "A1").state is OutcomeState.POSTED
+
+
+def test_what_a_fitting_reversal_voided_before_it_came_is_not_held(world: World) -> None:
+    _, original = outcomes(world, "R1", Kind.REVERSAL, reverses="A1")
+    assert hold(world, "A1") == original
+
+
+@pytest.mark.parametrize("right", [{}, {"amount": 300, "partial": True}], ids=["whole", "part"])
+def test_a_reversal_after_a_wrong_one_waits_for_an_operator_and_the_original(
+    world: World, right: dict[str, Any]
+) -> None:
+    details = {"kind": Kind.REVERSAL, "reverses": "A1", **right}
+    outcomes(world, "R1", Kind.REVERSAL, 300, reverses="A1")
+    held = post(world, "R2", **details)
+    assert held.state is OutcomeState.HELD
+    assert_conforms(held.announcement())
+    release(world, "R2", **details)
+    assert isinstance(world.ledger.post([instruction("R2", **details)])[0], NotNow)
+    post(world, "A1")
+    assert post(world, "R2", **details).state is OutcomeState.POSTED
+
+
+def test_a_second_reversal_before_the_original_that_says_the_same_is_voided_too(world: World) -> None:
+    for auth in ("R1", "R2"):
+        assert post(world, auth, Kind.REVERSAL, reverses="A1").data["reason"]["code"] == "ORIGINAL_VOIDED"
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["A1", "R1", "R2"])))
+def test_a_reversal_of_a_reversal_changes_nothing_in_any_order(world: World, order: tuple[str, ...]) -> None:
+    told = {
+        "A1": instruction("A1"),
+        "R1": instruction("R1", Kind.REVERSAL, reverses="A1"),
+        "R2": instruction("R2", Kind.REVERSAL, reverses="R1"),
+    }
+    for auth in order:
+        world.ledger.post([told[auth]])
+    assert sum(minor for key, (minor, _) in world.rows().items() if key.startswith("NL-CUR-0001")) == 0
+
+
+def test_a_reversal_of_a_held_reversal_is_refused(world: World) -> None:
+    post(world, "R1", Kind.REVERSAL, 300, reverses="A1", partial=True)
+    refused = post(world, "R2", Kind.REVERSAL, 300, reverses="R1")
+    assert refused.data["reason"]["code"] == "REVERSAL_OF_REVERSAL"
+
+
+def test_a_whole_reversal_of_less_than_was_posted_is_refused(world: World) -> None:
+    post(world, "A1", amount=USD, billing=Money(1000, "EUR"))
+    for auth, amounts in (("R1", (1000, 1000)), ("R2", (1100, 900))):
+        usd, eur = Money(amounts[0], "USD"), Money(amounts[1], "EUR")
+        refused = post(world, auth, Kind.REVERSAL, usd, billing=eur, reverses="A1")
+        assert refused.data["reason"]["code"] == "REVERSAL_MISMATCH"
+        assert_conforms(refused.announcement())
 
 
 def test_a_reversal_of_a_reversal_is_refused(world: World) -> None:

@@ -113,6 +113,14 @@ def put_outcome(table: str, item: Item, stored: Stored) -> "PutTypeDef":
         return put
     put["ConditionExpression"] = "#state = :state"
     put["ExpressionAttributeValues"] = {":state": {"S": stored.state.value}}
+    if stored.outcome is not None and stored.state is OutcomeState.VOIDED:
+        # Nothing follows a voiding but the payment that one did not concern: so exactly that one.
+        put["ConditionExpression"] += " AND content_hash = :unseen AND causation_id = :cause"
+        put["ExpressionAttributeValues"] = {
+            ":state": {"S": stored.state.value},
+            ":unseen": {"S": ""},
+            ":cause": {"S": stored.outcome.causation_id},
+        }
     return put
 
 
@@ -161,7 +169,7 @@ class DynamoDbOutcomes:
         item = None if first else self._item(wanted.transaction_id)
         for _ in range(_ROUNDS):
             stored = from_item(item) if item else NOTHING
-            if stored.state not in wanted.may_replace:
+            if not wanted.may_follow(stored.outcome):
                 if stored.outcome is None:
                     raise InvariantBroken(
                         f"{wanted.transaction_id} cannot be {wanted.state}: nothing is stored"

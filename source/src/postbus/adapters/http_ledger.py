@@ -21,6 +21,7 @@ from postbus.domain.settlement import (
     Stand,
     Stored,
     Wait,
+    misfitting,
     refusal,
     settle,
 )
@@ -81,6 +82,8 @@ class HttpLedger:
     def _settle(self, instruction: PostingInstruction) -> Answer:
         transaction = instruction.transaction
         own = Stored(self._outcomes.find(transaction.transaction_id))
+        if own.outcome and not own.outcome.concerns(transaction.to_data()):
+            own = NOTHING
         original = NOTHING
         if transaction.original_transaction_id is not None:
             original = Stored(self._outcomes.find(transaction.original_transaction_id))
@@ -100,13 +103,12 @@ class HttpLedger:
         return self._send(instruction, original)
 
     def _reverse_posted(self, instruction: PostingInstruction, original: Stored) -> Answer:
-        """What the original's entries are is for the posting system to say, so little can be told here."""
+        """The entries are the posting system's to make; whether the reversal fits is told first."""
         assert original.outcome is not None
         if original.outcome.data["ledger"] != "http":
             return NotNow(f"{original.outcome.transaction_id} is booked in another ledger")
-        if original.outcome.data["kind"] == Kind.REVERSAL.value:
-            text = "its original is a reversal itself"
-            return self._decide((refusal(instruction, "REVERSAL_OF_REVERSAL", text),))
+        if misfit := misfitting(instruction, original.outcome, original):
+            return self._decide((misfit,))
         return self._send(instruction, original)
 
     def _decide(self, wanted: Sequence[Outcome]) -> Answer:

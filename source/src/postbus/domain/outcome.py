@@ -24,6 +24,7 @@ class Outcome:
         content_hash: of the transaction it was decided for.
         data: the announcement's ``data``.
         context: what a later decision needs (the enriched event's data of a held transaction); not announced.
+            Where a reversal voided what was never seen, ``taken_back`` is what it would have taken back.
     """
 
     transaction_id: str
@@ -77,6 +78,24 @@ class Outcome:
             # A repeat or a replay, judged by other rules than the first time, ends nothing that is held.
             return frozenset({None})
         return TRANSITIONS[self.state]
+
+    def concerns(self, transaction: Mapping[str, Any] | None) -> bool:
+        """Whether it decides about a transaction of this data; ``None`` where nothing is known of it.
+
+        What was voided before it was seen is the payment its reversal fits.  Another one, which the reversal
+        named by mistake, is as undecided as if the reversal had never come.
+        """
+        expected = (self.context or {}).get("taken_back")
+        if expected is None or transaction is None:
+            return True
+        fits = all(transaction[name] == value for name, value in expected.items())
+        return bool(transaction["kind"] != "reversal") and fits
+
+    def may_follow(self, stored: "Outcome | None") -> bool:
+        """Whether this decision may replace what is stored."""
+        if stored is not None and not stored.concerns(self.data.get("transaction")):
+            stored = None
+        return (stored.state if stored else None) in self.may_replace
 
     def announcement(self, replay: str | None = None) -> Event:
         """The event that tells of it: the same id and the same words whoever asks, however often."""

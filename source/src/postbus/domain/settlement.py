@@ -22,10 +22,14 @@ from postbus.domain.posting import (
     may_overdraw,
     reversal_of,
 )
-from postbus.domain.transaction import Kind, content_hash
+from postbus.domain.transaction import Kind, Transaction, content_hash
 
 # How postings of this ledger are marked, to tell them from an external one's.
 LEDGER = "dynamodb"
+
+_OF_REVERSAL = "its original is a reversal itself"
+_OTHER_ACCOUNT = "its original is of another account"
+_OTHER_AMOUNT = "it says it is of the whole, and its original is of another amount"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ def settle(instruction: PostingInstruction, own: Stored, original: Stored, shard
         shards: balance items of each internal account.
     """
     transaction = instruction.transaction
+    if own.outcome and not own.outcome.concerns(transaction.to_data()):
+        own = NOTHING
     same = own.outcome is None or own.outcome.content_hash == transaction.content_hash
     match own.outcome:
         case Outcome(state=OutcomeState.HELD | OutcomeState.VOIDED) as standing:
@@ -154,38 +160,70 @@ def _settle_reversal(instruction: PostingInstruction, own: Stored, original: Sto
             return _reverse_posted(instruction, posting, original, shards)
         case Outcome(state=OutcomeState.SENDING):
             return Wait(f"{original_id} is being sent to another ledger")
-        case Outcome(state=OutcomeState.VOIDED):
-            return Decide((_nothing_to_reverse(instruction),))
+        case Outcome(state=OutcomeState.VOIDED) as voided:
+            unseen = (voided.context or {}).get("taken_back")
+            if unseen is None or (unseen == _taken_back(transaction) and not transaction.partial):
+                return Decide((_nothing_to_reverse(instruction),))
+            # Another reversal came first and is of something else: the original will tell which is right.
+            return _wait_or_hold(instruction, own)
     waiting = original.outcome
-    known = waiting.data.get("transaction") if waiting else None
-    if known and known["account_token"] != transaction.account_token:
-        return Decide((refusal(instruction, "REVERSAL_MISMATCH", f"{original_id} is of another account"),))
-    if transaction.partial or (known and known["amount"] != transaction.amount.to_data()):
+    if waiting and (known := waiting.data.get("transaction")):
+        asked = _taken_back(transaction)
+        if known["kind"] == Kind.REVERSAL.value:
+            return Decide((refusal(instruction, "REVERSAL_OF_REVERSAL", _OF_REVERSAL),))
+        if known["account_token"] != asked["account_token"]:
+            return Decide((refusal(instruction, "REVERSAL_MISMATCH", _OTHER_ACCOUNT),))
+        if not transaction.partial and any(known[name] != asked[name] for name in ("amount", "billing")):
+            return Decide((refusal(instruction, "REVERSAL_MISMATCH", _OTHER_AMOUNT),))
+    if transaction.partial:
         # Voiding would take back too much, booking would take back what was never booked.
-        if own.outcome is not None:
-            return Wait(f"{original_id}, to be reversed in part, is not posted yet")
-        return Decide((_held(instruction),))
+        return _wait_or_hold(instruction, own)
     return Decide((_nothing_to_reverse(instruction), _reversed_before_posting(instruction, waiting)))
+
+
+def _wait_or_hold(instruction: PostingInstruction, own: Stored) -> Plan:
+    if own.outcome is not None:
+        return Wait(f"{instruction.transaction.original_transaction_id} is to be reversed but not posted yet")
+    return Decide((_held(instruction),))
+
+
+def _taken_back(transaction: Transaction) -> dict[str, Any]:
+    """Of a reversal: what its original must be if all of it is to be taken back."""
+    data = transaction.to_data()
+    return {name: data[name] for name in ("account_token", "amount", "billing")}
 
 
 def _reverse_posted(instruction: PostingInstruction, posting: Outcome, original: Stored, shards: int) -> Plan:
     transaction, data = instruction.transaction, posting.data
     if data["ledger"] != LEDGER:
         return Wait(f"{posting.transaction_id} is booked in another ledger")
-    if data["kind"] == Kind.REVERSAL.value:
-        return Decide((refusal(instruction, "REVERSAL_OF_REVERSAL", "its original is a reversal itself"),))
+    if misfit := misfitting(instruction, posting, original):
+        return Decide((misfit,))
     amount, billing = Money.from_data(data["amount"]), Money.from_data(data["billing"])
+    room = amount.minor - transaction.amount.minor, billing.minor - transaction.billing.minor
     entries = tuple(Entry.from_data(entry) for entry in data["entries"])
+    journal = reversal_of(entries, transaction, shards)
+    return Book(posted(instruction, journal), journal, may_overdraw(transaction.kind), room)
+
+
+def misfitting(instruction: PostingInstruction, posting: Outcome, original: Stored) -> Outcome | None:
+    """The refusal of a reversal that does not fit the posting it names, in whichever ledger that is."""
+    transaction, data = instruction.transaction, posting.data
+    if data["kind"] == Kind.REVERSAL.value:
+        return refusal(instruction, "REVERSAL_OF_REVERSAL", _OF_REVERSAL)
+    amount, billing = Money.from_data(data["amount"]), Money.from_data(data["billing"])
+    entries = (Entry.from_data(entry) for entry in data["entries"])
     if instruction.account.account_id not in {entry.account_id for entry in entries if entry.shard is None}:
-        return Decide((refusal(instruction, "REVERSAL_MISMATCH", "its original is of another account"),))
+        return refusal(instruction, "REVERSAL_MISMATCH", _OTHER_ACCOUNT)
     if (amount.currency, billing.currency) != (transaction.amount.currency, transaction.billing.currency):
-        return Decide((refusal(instruction, "REVERSAL_MISMATCH", "its original is in other currencies"),))
+        return refusal(instruction, "REVERSAL_MISMATCH", "its original is in other currencies")
     room = amount.minor - transaction.amount.minor, billing.minor - transaction.billing.minor
     if original.reversed_minor > room[0] or original.reversed_billing_minor > room[1]:
         text = f"of {amount}, {Money(original.reversed_minor, amount.currency)} is already reversed"
-        return Decide((refusal(instruction, "REVERSAL_EXCEEDS_ORIGINAL", text),))
-    journal = reversal_of(entries, transaction, shards)
-    return Book(posted(instruction, journal), journal, may_overdraw(transaction.kind), room)
+        return refusal(instruction, "REVERSAL_EXCEEDS_ORIGINAL", text)
+    if not transaction.partial and room != (0, 0):
+        return refusal(instruction, "REVERSAL_MISMATCH", _OTHER_AMOUNT)
+    return None
 
 
 def _voided_along(own: Outcome, original: Stored) -> tuple[Outcome, ...]:
@@ -274,6 +312,7 @@ def _reversed_before_posting(instruction: PostingInstruction, waiting: Outcome |
             "reason": {"code": "REVERSED_BEFORE_POSTING", "text": "a reversal came before it was posted"},
             "reversed_by": instruction.transaction.transaction_id,
         },
+        context=None if waiting else {"taken_back": _taken_back(instruction.transaction)},
     )
 
 
@@ -286,7 +325,8 @@ def _held(instruction: PostingInstruction) -> Outcome:
                 "id": "partial-reversal-of-unposted",
                 "code": "PARTIAL_REVERSAL_OF_UNPOSTED",
                 "severity": "hold",
-                "text": "it takes back part of a transaction that is not posted; release it once that is",
+                "text": "it takes back part of a transaction that is not posted, or one that another reversal"
+                " describes otherwise; release it once that is posted",
             }
         ],
         "ruleset": cause.data.get("decision", {}).get("ruleset", "none"),
