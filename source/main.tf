@@ -60,7 +60,7 @@ module "visa" {
   key_attribute            = "auth"
   patterns                 = local.routes["inbound-pipe"].patterns
   bus                      = module.event_bus.bus
-  bus_grants               = module.event_bus.grants
+  bus_grants               = { publish = module.event_bus.grants.admit }
   environment              = module.duplicates.environment
   grants                   = module.duplicates.grants.claim
   archive                  = module.packages.archives["core"]
@@ -77,7 +77,7 @@ module "credit_transfers" {
   key_attribute            = "transfer"
   patterns                 = local.routes["inbound-pipe"].patterns
   bus                      = module.event_bus.bus
-  bus_grants               = module.event_bus.grants
+  bus_grants               = { publish = module.event_bus.grants.admit }
   environment              = module.duplicates.environment
   grants                   = module.duplicates.grants.claim
   archive                  = module.packages.archives["core"]
@@ -94,12 +94,11 @@ module "reference_data" {
 
 # The outcome of every transaction, the balances, and the sum of it all.
 module "ledger" {
-  source                      = "./modules/ledger"
-  context                     = local.context
-  shards                      = var.posting_shards
-  archive                     = module.packages.archives["core"]
-  verify_every_minutes        = var.verify_ledger_every_minutes
-  verify_reserved_concurrency = null
+  source               = "./modules/ledger"
+  context              = local.context
+  shards               = var.posting_shards
+  archive              = module.packages.archives["core"]
+  verify_every_minutes = var.verify_ledger_every_minutes
 }
 
 # AUTHORIZED -> ENRICHED | REJECTED
@@ -120,7 +119,7 @@ module "enrich" {
     module.reference_data.environment.accounts, module.reference_data.environment.merchants,
   )
   grants = concat(
-    module.event_bus.grants.publish, module.duplicates.grants.count, module.ledger.grants.decide,
+    module.event_bus.grants.enrich, module.duplicates.grants.count, module.ledger.grants.decide,
     module.reference_data.grants.accounts, module.reference_data.grants.merchants,
   )
 }
@@ -170,7 +169,7 @@ module "business_rules" {
   grants = concat(
     [for grant in module.evaluate_rules.grants.invoke : merge(grant, { sid = "EvaluateRules" })],
     [for grant in module.check_conversion.grants.invoke : merge(grant, { sid = "CheckConversion" })],
-    module.event_bus.grants.publish,
+    module.event_bus.grants.decide,
   )
 }
 
@@ -188,7 +187,7 @@ module "posting" {
   timeout_seconds     = var.function_timeout_seconds
   visibility_seconds  = var.queue_visibility_seconds
   environment         = module.ledger.environment
-  grants              = concat(module.event_bus.grants.publish, module.ledger.grants.post)
+  grants              = concat(module.event_bus.grants.decide, module.ledger.grants.post)
 }
 
 # Every state: what happened when, and what got stuck.
@@ -208,7 +207,7 @@ module "timeline" {
   alarm_open_seconds      = var.alarm_open_seconds
   alarm_held_hours        = var.alarm_held_hours
   sweep_environment       = merge(local.on_the_bus, module.ledger.environment)
-  sweep_grants            = concat(module.event_bus.grants.publish, module.ledger.grants.attend)
+  sweep_grants            = concat(module.event_bus.grants.again, module.ledger.grants.attend)
 }
 
 # Every state: kept for the auditors.

@@ -19,7 +19,7 @@ locals {
     Sid       = "OnlyOverTls"
     Effect    = "Deny"
     Principal = "*"
-    Action    = ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"]
+    Action    = "sqs:*"
     Resource  = local.arn
     Condition = { Bool = { "aws:SecureTransport" = "false" } }
   }

@@ -3,6 +3,16 @@
 
 locals {
   name = "${var.context.prefix}postbus"
+
+  # Which sources each publisher may name.  Whoever decides also announces again what was decided before it, by
+  # whichever step: so only the beginnings can be kept apart, and the sweeper not at all.
+  outcomes = ["postbus.business_rules", "postbus.operations", "postbus.posting"]
+  publishers = {
+    admit  = ["postbus.inbound"]
+    enrich = concat(["postbus.enrichment"], local.outcomes)
+    decide = local.outcomes
+    again  = concat(["postbus.inbound", "postbus.enrichment"], local.outcomes)
+  }
 }
 
 module "dead_letters" {

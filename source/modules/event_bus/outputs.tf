@@ -25,8 +25,19 @@ output "alarms" {
 }
 
 output "grants" {
-  description = "publish: put events on the bus."
+  description = "Put events on the bus.  admit: as a source of payments; enrich, decide: as those steps; again: whatever was told before."
   value = {
-    publish = [{ sid = "Publish", actions = ["events:PutEvents"], resources = ["${var.context.arns.events}:event-bus/${local.name}"], conditions = [] }]
+    for publisher, sources in local.publishers : publisher => [{
+      sid       = "Publish"
+      actions   = ["events:PutEvents"]
+      resources = ["${var.context.arns.events}:event-bus/${local.name}"]
+      # An emulator does not know the key, and would refuse.
+      conditions = [
+        for condition in [
+          { test = "ForAllValues:StringEquals", variable = "events:source", values = sources },
+          { test = "Null", variable = "events:source", values = ["false"] },
+        ] : condition if var.context.is_aws
+      ]
+    }]
   }
 }

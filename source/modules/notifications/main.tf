@@ -12,14 +12,24 @@ resource "aws_sns_topic" "this" {
   kms_master_key_id = var.context.key_arn
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
+    Statement = concat([{
       Sid       = "FromRule"
       Effect    = "Allow"
       Principal = { Service = "events.amazonaws.com" }
       Action    = "sns:Publish"
       Resource  = local.topic_arn
       Condition = { ArnEquals = { "aws:SourceArn" = local.rule_arn } }
-    }]
+      }],
+      # An emulator speaks plain HTTP.
+      [for statement in [{
+        Sid       = "OnlyOverTls"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = local.topic_arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }] : statement if var.context.is_aws],
+    )
   })
 }
 

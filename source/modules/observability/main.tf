@@ -59,14 +59,24 @@ resource "aws_sns_topic" "alarms" {
   kms_master_key_id = var.context.key_arn
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
+    Statement = concat([{
       Sid       = "FromAlarms"
       Effect    = "Allow"
       Principal = { Service = "cloudwatch.amazonaws.com" }
       Action    = "sns:Publish"
       Resource  = local.topic_arn
       Condition = { ArnLike = { "aws:SourceArn" = "${var.context.arns.cloudwatch}:alarm:${var.context.prefix}*" } }
-    }]
+      }],
+      # An emulator speaks plain HTTP.
+      [for statement in [{
+        Sid       = "OnlyOverTls"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = local.topic_arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }] : statement if var.context.is_aws],
+    )
   })
 }
 

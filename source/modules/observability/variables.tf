@@ -2,6 +2,7 @@ variable "context" {
   description = "What the deployment shares: see the root's context.tf."
   type = object({
     prefix  = string
+    is_aws  = optional(bool, true)
     region  = string
     arns    = map(string)
     key_arn = string

@@ -51,7 +51,7 @@ resource "aws_sqs_queue" "this" {
         Sid       = "OnlyOverTls"
         Effect    = "Deny"
         Principal = "*"
-        Action    = ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage"]
+        Action    = "sqs:*"
         Resource  = local.queue_arn
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }] : statement if var.context.is_aws],

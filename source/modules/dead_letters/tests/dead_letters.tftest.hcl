@@ -57,7 +57,7 @@ run "keeps_everything_encrypted_for_two_weeks_and_calls_someone" {
   }
 
   assert {
-    condition     = [for s in jsondecode(aws_sqs_queue.this.policy).Statement : s.Effect] == ["Deny"]
+    condition     = [for s in jsondecode(aws_sqs_queue.this.policy).Statement : "${s.Effect} ${s.Action}"] == ["Deny sqs:*"]
     error_message = "nobody was given the right to write, yet somebody has it"
   }
 }

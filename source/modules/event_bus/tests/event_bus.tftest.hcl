@@ -63,8 +63,18 @@ run "is_encrypted_archived_and_has_dead_letters" {
   }
 
   assert {
-    condition     = output.grants.publish[0].actions == ["events:PutEvents"]
+    condition     = alltrue([for grants in values(output.grants) : grants[0].actions == ["events:PutEvents"]])
     error_message = "publishing is one action"
+  }
+
+  assert {
+    condition     = output.grants.admit[0].conditions == [{ test = "ForAllValues:StringEquals", variable = "events:source", values = ["postbus.inbound"] }, { test = "Null", variable = "events:source", values = ["false"] }]
+    error_message = "a pipe could approve its own payments"
+  }
+
+  assert {
+    condition     = alltrue([for publisher in ["enrich", "decide"] : !contains(output.grants[publisher][0].conditions[0].values, "postbus.inbound")])
+    error_message = "a later step could make payments up"
   }
 }
 

@@ -43,6 +43,11 @@ run "tells_each_outcome_over_an_encrypted_topic" {
   command = plan
 
   assert {
+    condition     = [for s in jsondecode(aws_sns_topic.this.policy).Statement : s.Action if s.Sid == "OnlyOverTls"] == ["sns:Publish"]
+    error_message = "it could be told in the clear"
+  }
+
+  assert {
     condition     = aws_cloudwatch_event_target.topic.dead_letter_config[0].arn == var.bus.dead_letter_arn && aws_cloudwatch_event_target.topic.retry_policy[0].maximum_retry_attempts == 185
     error_message = "an event that cannot be delivered is lost: the target needs retries and dead letters"
   }

@@ -50,6 +50,11 @@ run "shows_the_path_and_lets_alarms_through" {
   command = plan
 
   assert {
+    condition     = [for s in jsondecode(aws_sns_topic.alarms.policy).Statement : s.Action if s.Sid == "OnlyOverTls"] == ["sns:Publish"]
+    error_message = "it could be told in the clear"
+  }
+
+  assert {
     condition     = aws_sns_topic.alarms.kms_master_key_id == var.context.key_arn && jsondecode(aws_sns_topic.alarms.policy).Statement[0].Principal.Service == "cloudwatch.amazonaws.com"
     error_message = "alarms would reach nobody"
   }
