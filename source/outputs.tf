@@ -55,12 +55,13 @@ locals {
     ],
   ))
 
-  alarms = sort(concat(
-    flatten([for source in values(local.sources) : source.alarms]),
-    module.event_bus.alarms, module.enrich.alarms, module.evaluate_rules.alarms, module.check_conversion.alarms,
-    module.business_rules.alarms, module.posting.alarms, module.ledger.alarms, module.timeline.alarms,
-    module.audit.alarms, module.mock_generator.alarms,
-  ))
+  # The timeline and the audit count their processor's alarms among their own.
+  alarms = sort(distinct(concat(
+    flatten([for part in concat(values(local.sources), values(local.processors)) : part.alarms]),
+    module.event_bus.alarms, module.evaluate_rules.alarms, module.check_conversion.alarms,
+    module.business_rules.alarms, module.ledger.alarms, module.timeline.alarms, module.audit.alarms,
+    module.mock_generator.alarms,
+  )))
 
   # What `postbus` reads; the same object stands in the parameter store.
   deployment = {

@@ -2,10 +2,6 @@ output "bucket" {
   value = module.bucket.name
 }
 
-output "stream_name" {
-  value = local.name
-}
-
 output "pattern" {
   description = "The rule's pattern and what it feeds."
   value       = { pattern = jsonencode(var.pattern), target = "audit" }

@@ -2,10 +2,6 @@ output "table_name" {
   value = local.table_name
 }
 
-output "table_arn" {
-  value = local.table_arn
-}
-
 output "stream_arn" {
   description = "Of the input table."
   value       = aws_dynamodb_table.this.stream_arn

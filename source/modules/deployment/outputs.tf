@@ -1,3 +1,0 @@
-output "parameter" {
-  value = aws_ssm_parameter.this.name
-}
