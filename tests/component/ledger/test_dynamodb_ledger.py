@@ -160,8 +160,10 @@ def test_a_posting_item_is_written_for_one_unit(tables: TableWorld, converted: b
     amount = Money(1_234_567_89, "USD" if converted else "EUR")
     billing = Money(1_123_456_78, "EUR") if converted else amount
     auth = "2026031411595900000123456"
-    post(tables, auth, amount=amount, billing=billing, of=customer)
-    post(tables, f"{auth}R", Kind.REVERSAL, amount, billing=billing, of=customer, reverses=auth)
+    replay = "postbus-20260314T115959"
+    post(tables, auth, amount=amount, billing=billing, of=customer, replay=replay)
+    reverses = {"reverses": auth, "replay": replay}
+    post(tables, f"{auth}R", Kind.REVERSAL, amount, billing=billing, of=customer, **reverses)
     assert size(tables.item(auth)) < 1024
     assert size(tables.item(f"{auth}R")) < 1024
 

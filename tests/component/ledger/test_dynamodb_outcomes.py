@@ -68,6 +68,13 @@ def test_only_the_ledgers_own_refusal_ends_what_was_sent_to_it(world: World) -> 
     assert world.outcomes.decide(refusal) == refusal
 
 
+@pytest.mark.parametrize("replay", [None, "july"])
+def test_an_outcome_remembers_the_replay_it_was_decided_in(world: World, replay: str | None) -> None:
+    decided = world.outcomes.decide(wanted(HELD, replay=replay))
+    assert world.outcomes.find("visa-A1") == decided
+    assert decided.replay == replay
+
+
 def test_nothing_is_found_of_a_transaction_nobody_decided(world: World) -> None:
     assert world.outcomes.find("visa-A1") is None
 

@@ -57,6 +57,20 @@ def test_what_is_announced_of_a_replay_says_so() -> None:
     assert first.replay is None
 
 
+def test_what_is_first_decided_in_a_replay_is_news_there_and_told_again_in_any_other() -> None:
+    books = Books()
+    told = [
+        emitted(step(books)([approval("A1", replay=name)])[0])[0] for name in ("july", "july", None, "august")
+    ]
+    assert [event.replay for event in told] == [None, None, None, "august"]
+    assert len({event.event_id for event in told}) == 1
+
+
+def test_both_outcomes_of_a_reversal_first_decided_in_a_replay_are_news() -> None:
+    events = emitted(step(Books())([approval("R1", Kind.REVERSAL, reverses="A1", replay="july")])[0])
+    assert [event.replay for event in events] == [None, None]
+
+
 def test_a_refusal_is_an_outcome_like_any_other() -> None:
     from tests.fakes.approvals import BOB
 

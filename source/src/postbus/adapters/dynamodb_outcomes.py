@@ -54,6 +54,7 @@ def to_item(outcome: Outcome, earmark: Earmark | None, earmark_table: str = "") 
         "data": _json(outcome.data),
         "context": None if outcome.context is None else _json(outcome.context),
         "attention": attention(outcome),
+        "replay": outcome.replay,
         "home_region": outcome.data.get("transaction", {}).get("home_region"),
     }
     item: Item = {name: {"S": text} for name, text in texts.items() if text is not None}
@@ -86,6 +87,7 @@ def from_item(item: Item) -> Stored:
             decided_at=parse_time(item["decided_at"]["S"]),
             data=json.loads(item["data"]["S"]),
             context=json.loads(item["context"]["S"]) if "context" in item else None,
+            replay=item["replay"]["S"] if "replay" in item else None,
         )
     if "earmark_minor" in item:
         money = Money(int(item["earmark_minor"]["N"]), item["earmark_currency"]["S"])

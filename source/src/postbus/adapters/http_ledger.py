@@ -167,6 +167,7 @@ def _sending(instruction: PostingInstruction) -> Outcome:
         causation_id=cause.causation_id,
         decided_at=instruction.decided_at,
         data=cause.data,
+        replay=cause.replay,
     )
 
 

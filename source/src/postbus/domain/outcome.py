@@ -25,6 +25,7 @@ class Outcome:
         data: the announcement's ``data``.
         context: what a later decision needs (the enriched event's data of a held transaction); not announced.
             Where a reversal voided what was never seen, ``taken_back`` is what it would have taken back.
+        replay: name of the archive replay in which it was decided, if any.
     """
 
     transaction_id: str
@@ -36,6 +37,7 @@ class Outcome:
     decided_at: datetime
     data: Mapping[str, Any]
     context: Mapping[str, Any] | None = None
+    replay: str | None = None
 
     def __post_init__(self) -> None:
         if self.event_type not in FACTS:
@@ -63,6 +65,7 @@ class Outcome:
             decided_at=decided_at,
             data=data,
             context=context,
+            replay=cause.replay,
         )
 
     @property
@@ -98,7 +101,11 @@ class Outcome:
         return (stored.state if stored else None) in self.may_replace
 
     def announcement(self, replay: str | None = None) -> Event:
-        """The event that tells of it: the same id and the same words whoever asks, however often."""
+        """The event that tells of it: the same id and the same words whoever asks, however often.
+
+        Args:
+            replay: the one it is told in.  In the very one it was decided in it is news, and not marked.
+        """
         return Event(
             type=self.event_type,
             transaction_id=self.transaction_id,
@@ -107,5 +114,5 @@ class Outcome:
             causation_id=self.causation_id,
             occurred_at=self.decided_at,
             data=self.data,
-            replay=replay,
+            replay=None if replay == self.replay else replay,
         )

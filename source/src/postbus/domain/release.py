@@ -181,7 +181,7 @@ def announcements(outcome: Outcome, replay: str | None = None) -> tuple[Event, .
             "operator": decision["operator"],
             "reason": decision["reason"],
         },
-        replay=replay,
+        replay=told.replay,
     )
     return released, told
 

@@ -313,6 +313,7 @@ def _reversed_before_posting(instruction: PostingInstruction, waiting: Outcome |
             "reversed_by": instruction.transaction.transaction_id,
         },
         context=None if waiting else {"taken_back": _taken_back(instruction.transaction)},
+        replay=instruction.cause.replay,
     )
 
 
