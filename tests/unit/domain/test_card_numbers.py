@@ -1,14 +1,25 @@
 """Card numbers are found and masked wherever they hide, and nothing else is taken for one."""
 
 import json
+import re
 import string
 import uuid
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postbus.domain.card_numbers import is_iban, mask, masked, passes_luhn, places, scan
+from postbus.domain.card_numbers import (
+    is_iban,
+    long_numbers,
+    mask,
+    masked,
+    passes_luhn,
+    places,
+    scan,
+    without_long_numbers,
+)
 
 
 def complete(digits: str) -> str:
@@ -59,6 +70,21 @@ def test_digits_that_fail_the_check_are_no_card_number(digits: str) -> None:
         f"PAN{VISA}",
         f"{VISA}D2801101",
         f'{{"pan":"{VISA}"}}',
+        "_".join(VISA[at : at + 4] for at in range(0, 16, 4)),
+        f"{VISA[:6]}-{VISA[6:]}",
+        f"{VISA[:8]} {VISA[8:]}",
+        "--".join(VISA[at : at + 4] for at in range(0, 16, 4)),
+        *(
+            separator.join(VISA[at : at + 4] for at in range(0, 16, 4))
+            for separator in ("/", ",", ", ", ".", "\t", "\n", ":", " - ", "\u200b", "\u2060", "\u202f")
+        ),
+        ".".join(VISA[at : at + 2] for at in range(0, 16, 2)),
+        f"{VISA} 12/28 123",
+        f"{VISA}1228123",
+        f"{VISA}|1228|123",
+        f";{VISA}=2512201000000000?",
+        f"{VISA}d2512201",
+        f"{VISA}d251220100000000",
     ],
 )
 def test_a_card_number_is_found_however_it_is_written(written: str) -> None:
@@ -66,14 +92,30 @@ def test_a_card_number_is_found_however_it_is_written(written: str) -> None:
     assert scan(mask(written)) == []
 
 
-@pytest.mark.parametrize("length", [12, 20])
-def test_shorter_and_longer_runs_are_something_else(length: int) -> None:
-    assert scan(complete("4" * (length - 1))) == []
+def test_a_shorter_run_is_something_else() -> None:
+    assert scan(complete("4" * 11)) == []
 
 
-@given(st.text(string.digits, min_size=20, max_size=40))
-def test_no_part_of_a_longer_run_is_taken_for_a_card_number(digits: str) -> None:
-    assert scan(digits) == []
+@given(st.text(string.digits, max_size=30), st.text(string.digits, max_size=30))
+def test_a_card_number_inside_a_longer_run_leaves_nothing_of_that_run(before: str, after: str) -> None:
+    run = f"{before}{VISA}{after}"
+    if len(run) > 19:
+        assert scan(run) == [run]
+        assert mask(run) == "*" * len(run)
+
+
+def test_a_longer_run_without_a_card_number_is_something_else() -> None:
+    assert scan("1" * 40) == scan("0" * 24) == []
+
+
+@pytest.mark.parametrize("text", [VISA, "3" * 40_000, "4 1" * 9_000, "3" * 19 + " 3" * 9_000])
+def test_a_text_of_any_length_is_searched_in_time(text: str) -> None:
+    assert scan(mask(text * 2)) == []
+
+
+@given(st.text("345 -*x", max_size=60))
+def test_what_is_left_of_a_masked_text_makes_no_other_card_number(text: str) -> None:
+    assert scan(mask(text)) == []
 
 
 def test_the_check_digit_is_luhns() -> None:
@@ -110,6 +152,35 @@ def test_identifiers_whose_digits_pass_the_check_are_no_card_numbers() -> None:
     assert scan(f"12345678-{VISA[:4]}-{VISA[4:8]}-{VISA[8:12]}-{VISA[12:]}abcdabcd") == []  # a UUID
     assert scan(f"{VISA}abcdefabcdefabcd") == []  # a digest of 32 hexadecimal digits
     assert scan(f"{VISA}abcdefabcdefabc") == [VISA]  # 31 of them are no digest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-31T09:30:00.123456Z to 2026-01-31T10:30:00+01:00",
+        "2026-01-31 09:30:00",
+        "603109000123",
+        "visa-A7K2M9QX4T, 12.30 EUR, 5411",
+    ],
+)
+def test_times_and_references_are_no_long_numbers(text: str) -> None:
+    assert scan(text) == long_numbers(text) == []
+    assert without_long_numbers(text) == text
+
+
+@given(st.uuids(version=5), st.binary(min_size=16, max_size=16), st.datetimes())
+def test_what_we_call_things_is_no_long_number(identifier: uuid.UUID, digest: bytes, at: datetime) -> None:
+    text = f"{identifier} of 2026{at.isoformat()[4:]}Z"
+    assert scan(text) == long_numbers(text) == []
+    if not digest.hex().isdecimal() and not scan(digest.hex().partition("d")[0]):
+        assert scan(digest.hex()) == []
+
+
+@pytest.mark.parametrize("written", ["1234567890123", "1234-5678_9012 3", "12/34.56,78--90 - 12|3"])
+def test_a_long_number_is_found_however_it_is_separated_and_whatever_its_check_digit(written: str) -> None:
+    assert long_numbers(f"ref {written} end") == [written]
+    assert without_long_numbers(f"ref {written} end") == f"ref {re.sub('[0-9]', '*', written)} end"
+    assert long_numbers(written[:-1]) == []
 
 
 def test_every_place_in_a_record_is_named_and_masked() -> None:
