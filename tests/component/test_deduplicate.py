@@ -202,7 +202,6 @@ def test_a_record_with_a_card_number_is_parked_with_it_masked(place: dict[str, s
     ((body, reason),) = bench.parking.parked
     assert "no card number" in reason
     assert scan(json.dumps(body) + reason) == []
-    assert pan(7)[-4:] in json.dumps(body)
 
 
 def test_a_card_number_used_as_the_key_is_masked_too() -> None:
@@ -211,13 +210,11 @@ def test_a_card_number_used_as_the_key_is_masked_too() -> None:
     assert scan(json.dumps(bench.parking.parked)) == []
 
 
-def test_a_record_too_large_for_a_message_is_parked_as_far_as_it_fits() -> None:
+def test_of_a_record_too_large_for_a_message_all_that_the_schema_knows_is_parked() -> None:
     bench = Bench()
     assert bench.run(example("purchase", note="x" * 390_000)) == []
     ((body, reason),) = bench.parking.parked
-    assert len(json.dumps(body)) < 250_000
-    assert body["left_out"] == ["note"]
-    assert "remains in the table" in body["note"]
+    assert body["record"].pop("note") == {"type": "S", "length": 390_000}
     assert plain(body["record"]) == example("purchase")
     assert reason == "note: no such field"
 
@@ -239,7 +236,7 @@ def test_a_binary_attribute_is_named_and_left_out() -> None:
     assert step([record]) == []
     ((body, reason),) = bench.parking.parked
     assert reason.startswith("blob:")
-    assert "left out" in body["record"]["blob"]["B"]
+    assert body["record"]["blob"] == {"type": "B", "length": 8}
 
 
 anything = st.recursive(
@@ -402,5 +399,5 @@ def test_the_deployed_function_takes_its_window_and_fields_from_its_settings(
 
 
 def test_a_misspelt_setting_is_named() -> None:
-    with pytest.raises(Malformed, match="source: one of credit_transfers, visa"):
+    with pytest.raises(Malformed, match=f"source: one of {', '.join(sorted(SOURCES))}"):
         bind(Config({"POSTBUS_SOURCE": "vissa"}))

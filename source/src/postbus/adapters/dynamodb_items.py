@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from postbus.domain.card_numbers import without_long_numbers
 from postbus.domain.errors import Malformed
 
 _WHOLE = re.compile(r"-?[0-9]{1,38}")
@@ -49,7 +50,7 @@ def _plain(name: str, value: Any) -> Any:
             return text
         case {"N": str(digits), **rest} if not rest:
             if not _WHOLE.fullmatch(digits):
-                raise Malformed(name, "a whole number")
+                raise Malformed(without_long_numbers(name), "a whole number")
             return int(digits)
         case {"BOOL": bool(truth), **rest} if not rest:
             return truth
@@ -61,7 +62,7 @@ def _plain(name: str, value: Any) -> Any:
             return [_plain(f"{name}[{index}]", member) for index, member in enumerate(members)]
         case {"M": dict(members), **rest} if not rest:
             return {inner: _plain(f"{name}.{inner}", member) for inner, member in members.items()}
-    raise Malformed(name, "text, a whole number, true or false, a list or a map")
+    raise Malformed(without_long_numbers(name), "text, a whole number, true or false, a list or a map")
 
 
 def _typed(value: Any) -> dict[str, Any]:

@@ -4,6 +4,10 @@ A refusal, a hold or a duplicate is none of these: it is a value, announced as a
 """
 
 
+# A path is made of names that a sender chose, one inside the other.
+_MOST_OF_A_FIELD = 200
+
+
 class PostbusError(Exception):
     """Base of every error the project raises on purpose."""
 
@@ -12,13 +16,13 @@ class Malformed(PostbusError):
     """The input can never succeed as it is: park it with its reason; an operator acts.
 
     Args:
-        field: dotted path of the offending field, ``""`` for the whole input.
+        field: dotted path of the offending field, ``""`` for the whole input; cut to 200 characters.
         expected: what would have been accepted, in words for the reader.
     """
 
     def __init__(self, field: str, expected: str) -> None:
-        super().__init__(f"{field or 'input'}: {expected}")
-        self.field = field
+        super().__init__(f"{field[:_MOST_OF_A_FIELD] or 'input'}: {expected}")
+        self.field = field[:_MOST_OF_A_FIELD]
         self.expected = expected
 
 

@@ -1,7 +1,7 @@
 """What every inbound source does with a record: check it, then map it."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -31,6 +31,11 @@ class RecordSchema:
         self._properties: Mapping[str, Mapping[str, Any]] = schema["properties"]
         self._validator = Draft202012Validator(dict(schema))
 
+    @property
+    def fields(self) -> Collection[str]:
+        """The names of the fields that a record may have."""
+        return self._properties.keys()
+
     def check(self, record: Mapping[str, Any]) -> None:
         """Accept the record or raise Malformed for its first fault, in the order of the schema's fields."""
         for found in card_numbers.places(record):
@@ -52,7 +57,7 @@ class RecordSchema:
             case "dependentRequired":
                 return self._missing(record, [need for name in rule if name in record for need in rule[name]])
             case "additionalProperties":
-                unknown = card_numbers.mask(min(record.keys() - self._properties.keys()))
+                unknown = card_numbers.without_long_numbers(min(record.keys() - self._properties.keys()))
                 return Malformed(_CONTROL.sub("?", unknown)[:_MOST_OF_A_NAME], "no such field")
         field = str(error.absolute_path[0]) if error.absolute_path else ""
         return Malformed(field, self._expected(field) if field else "an object of named fields")

@@ -74,7 +74,7 @@ def build(
         for record, fault in faults:
             stored = record["dynamodb"]
             event_id = str(record.get("eventID"))
-            body = parked(source.name, event_id, stored["Keys"], stored["NewImage"], fault)
+            body = parked(source.name, event_id, stored["Keys"], stored["NewImage"], fault, schema.fields)
             quarantine.park(body, reason(fault))
             logger().warning("quarantined", extra={"stream_event_id": event_id, "reason": reason(fault)})
         return details
