@@ -74,8 +74,12 @@ def routes() -> dict[str, Any]:
     order = list(FACTS)
 
     def place(name: str) -> int:
-        steps_on = found[name].get("leads_to")
-        return order.index(found[name]["pattern"]["detail-type"][0]) if steps_on else len(order)
+        if "leads_to" not in found[name]:
+            return len(order)
+        taken = found[name]["pattern"].get("detail-type")
+        if not taken:
+            raise ValueError(f"events/routes/{name}.json: leads_to, so its pattern must name a detail-type")
+        return order.index(taken[0])
 
     return {name: found[name] for name in sorted(found, key=place)}
 

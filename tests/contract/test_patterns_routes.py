@@ -1,12 +1,14 @@
 """Where does each event go?  The patterns Terraform deploys, against every example of the catalogue."""
 
 import ast
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from docs import generate
 from docs.generate import ANNOUNCED_BY_COMMAND, documents, examples, inbound_pipe, reached, routes
 from postbus.domain.lifecycle import FACTS
 from postbus.domain.patterns import compile_pattern, matches
@@ -86,6 +88,20 @@ def test_every_fact_is_announced_by_a_step_or_a_command() -> None:
     announced |= {event for events in ANNOUNCED_BY_COMMAND.values() for event in events}
     announced |= set(inbound_pipe("eu-west-1")["leads_to"])
     assert announced == FACTS.keys()
+
+
+def test_a_step_that_says_not_what_it_takes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    route = {
+        "why": "",
+        "target": "function x",
+        "leads_to": ["TransactionPosted"],
+        "pattern": {"source": ["x"]},
+    }
+    (tmp_path / "routes").mkdir()
+    (tmp_path / "routes" / "settle.json").write_text(json.dumps(route))
+    monkeypatch.setattr(generate, "EVENTS", tmp_path)
+    with pytest.raises(ValueError, match=r"routes/settle\.json: .*detail-type"):
+        generate.routes.__wrapped__()
 
 
 # --- what is deployed -------------------------------------------------------------------------------------

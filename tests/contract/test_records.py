@@ -1,6 +1,7 @@
 """The inbound records' schemas: examples pass and become transactions, counterexamples fail."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,16 @@ def test_there_are_examples_and_counterexamples_of_every_source() -> None:
         assert [path for path in EXAMPLES if source_of(path) == source]
         assert [path for path in COUNTEREXAMPLES if source_of(path) == source]
     assert {folder.name for folder in RECORDS.iterdir() if folder.is_dir()} == set(SOURCES)
+
+
+def test_terraform_gives_each_source_its_table_with_the_key_its_records_are_read_by() -> None:
+    main = (RECORDS.parents[1] / "source" / "main.tf").read_text()
+    blocks = re.findall(
+        r'^module "\w+" {\n  source += "./modules/inbound_source"\n(.*?)^}', main, re.M | re.S
+    )
+    deployed = [dict(re.findall(r'^  (source_name|key_attribute) += "(\w+)"$', one, re.M)) for one in blocks]
+    keys = {block["source_name"]: block["key_attribute"] for block in deployed}
+    assert keys == {source.name: source.key for source in SOURCES.values()}
 
 
 @pytest.mark.parametrize("source", sorted(SOURCES))

@@ -1,6 +1,7 @@
 """Approved records that left no trace are found and brought in; everything else is left as it is."""
 
 from postbus.domain import sample
+from postbus.domain.inbound import SOURCES
 from tests.component.cli.conftest import World
 from tests.contract.conformance import assert_conforms
 
@@ -67,7 +68,7 @@ def test_every_source_is_compared(world: World) -> None:
 def test_an_unknown_source_is_named(world: World) -> None:
     answer = world.run("reconcile", "--source", "fednow")
     assert answer.exit_code == 2
-    assert "--source: one of credit_transfers, visa" in answer.stderr
+    assert f"--source: one of {', '.join(sorted(SOURCES))}" in answer.stderr
 
 
 def test_a_function_that_fails_is_told_as_something_to_try_again(world: World) -> None:
