@@ -12,7 +12,3 @@ output "processor" {
     error_message = "http_ledger.url: begins with https://, for credentials and payments travel to it."
   }
 }
-
-output "alarms" {
-  value = module.processor.alarms
-}
