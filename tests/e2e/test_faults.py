@@ -42,7 +42,7 @@ def test_one_poison_message_in_a_batch_of_ten_holds_nobody_back(stack: Stack) ->
 
 
 def test_a_crash_between_the_ledgers_write_and_the_event_announces_it_again(stack: Stack) -> None:
-    with environment(stack, "post", AWS_ENDPOINT_URL_EVENTS=NOWHERE):
+    with environment(stack, "post", AWS_ENDPOINT_URL_EVENTBRIDGE=NOWHERE):
         transaction_id = stack.put_record("visa", visa_record())
         stack.outcome(transaction_id, OutcomeState.POSTED)
         before = entries(stack, transaction_id)

@@ -258,7 +258,7 @@ def _requests(transaction_id: str, told: Story) -> Iterator[Any]:
     for events in _chunks(told.events):
         # Of the words, not of the ids: a replay tells the same events in other words, and may not take the
         # place of what was told first.
-        hashed = hashlib.sha256("".join(event.to_json() for event in events).encode()).hexdigest()[:16]
+        hashed = hashlib.sha256("".join(event.to_json() for event in events).encode()).hexdigest()[:32]
         item = {**_key(transaction_id, f"{_EVENTS}{hashed}"), "events": {"B": _packed(events)}}
         yield {"PutRequest": {"Item": item}}
     state, began_at, moved_at = told.state, told.began_at, told.moved_at
