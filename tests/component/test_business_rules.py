@@ -170,11 +170,17 @@ def test_a_hold_is_announced_word_for_word_as_it_was_decided() -> None:
 
 
 @pytest.mark.parametrize("name", ["derived-from-a-replay", "purchase"])
-def test_whatever_comes_of_a_replay_says_so(name: str) -> None:
+def test_an_approval_that_comes_of_a_replay_says_so(name: str) -> None:
+    (approved,) = Bench().judge(enriched(name, replay="nightly")).values()
+    assert approved["detail"]["metadata"]["replay"] == "nightly"
+
+
+def test_a_hold_is_news_in_the_replay_it_is_decided_in_and_says_so_in_the_next() -> None:
     bench = Bench()
-    message = enriched(name, replay="nightly", duplicate_of="visa-A1")
-    (held,) = bench.judge(message).values()
-    assert held["detail"]["metadata"]["replay"] == "nightly"
+    (first,) = bench.judge(enriched(replay="nightly", duplicate_of="visa-A1")).values()
+    (again,) = bench.judge(enriched(replay="weekly", duplicate_of="visa-A1")).values()
+    assert "replay" not in first["detail"]["metadata"]
+    assert again["detail"]["metadata"]["replay"] == "weekly"
 
 
 def decided(bench: Bench, state: OutcomeState, type: str) -> Outcome:
@@ -183,7 +189,7 @@ def decided(bench: Bench, state: OutcomeState, type: str) -> Outcome:
         transaction_id="visa-A10001",
         state=state,
         event_type=type,
-        content_hash="0" * 32,
+        content_hash=enriched()["detail"]["data"]["transaction"]["content_hash"],
         correlation_id="c",
         causation_id="d",
         decided_at=NOON,

@@ -43,6 +43,8 @@ class Outcomes(Protocol):
 
         Returns:
             The outcome that stands: ``wanted``, or the stored one where that had been decided before.
+        Raises:
+            InvariantBroken: the stored one was decided for other content, and ``wanted`` not in a replay.
         """
         ...
 
@@ -99,8 +101,12 @@ class Ledger(Protocol):
 class Directory(Protocol):
     """Reference data by key: accounts by token, merchants by id."""
 
-    def find(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """The records found, numbers as decimal text; a key absent from the answer does not exist."""
+    def find(self, keys: Sequence[str], consistent: bool = False) -> Mapping[str, Mapping[str, Any]]:
+        """The records found, numbers as decimal text; a key absent from the answer does not exist.
+
+        Args:
+            consistent: as they are now; otherwise as they were a moment ago, perhaps.
+        """
         ...
 
 

@@ -68,6 +68,18 @@ def test_only_the_ledgers_own_refusal_ends_what_was_sent_to_it(world: World) -> 
     assert world.outcomes.decide(refusal) == refusal
 
 
+@pytest.mark.parametrize("state", list(OutcomeState))
+def test_a_decision_about_other_content_meets_what_stands_in_a_replay_only(
+    world: World, state: OutcomeState
+) -> None:
+    reach(world, state)
+    standing = world.outcomes.find("visa-A1")
+    other = wanted(HELD, content_hash="other")
+    with pytest.raises(InvariantBroken, match="visa-A1"):
+        world.outcomes.decide(other)
+    assert world.outcomes.decide(replace(other, replay="july")) == standing
+
+
 @pytest.mark.parametrize("replay", [None, "july"])
 def test_an_outcome_remembers_the_replay_it_was_decided_in(world: World, replay: str | None) -> None:
     decided = world.outcomes.decide(wanted(HELD, replay=replay))

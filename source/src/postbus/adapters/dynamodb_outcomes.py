@@ -164,7 +164,8 @@ class DynamoDbOutcomes:
         """See ``ports.Outcomes``.
 
         Raises:
-            InvariantBroken: nothing is stored, and ``wanted`` needs something to follow.
+            InvariantBroken: nothing is stored, and ``wanted`` needs something to follow; or what is stored
+                was decided for other content.
         """
         # Most decisions are the first of their transaction, and need no look before they are written.
         first = None in wanted.may_replace

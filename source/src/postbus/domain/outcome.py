@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from postbus.domain.errors import InvariantBroken
 from postbus.domain.event import Event, event_id
 from postbus.domain.lifecycle import FACTS, REFUSED_BY_LEDGER_FROM, TRANSITIONS, OutcomeState
 
@@ -94,8 +95,21 @@ class Outcome:
         fits = all(transaction[name] == value for name, value in expected.items())
         return bool(transaction["kind"] != "reversal") and fits
 
+    def is_of(self, content_hash: str) -> bool:
+        """Whether it was decided for this content, as far as both are known."""
+        return not self.content_hash or not content_hash or self.content_hash == content_hash
+
     def may_follow(self, stored: "Outcome | None") -> bool:
-        """Whether this decision may replace what is stored."""
+        """Whether this decision may replace what is stored.
+
+        Raises:
+            InvariantBroken: what is stored was decided for other content, and this is no replay.
+        """
+        if stored is not None and not stored.is_of(self.content_hash) and self.replay is None:
+            raise InvariantBroken(
+                f"{self.transaction_id} is {stored.state} with content {stored.content_hash}, "
+                f"asked to be {self.state} with {self.content_hash}"
+            )
         if stored is not None and not stored.concerns(self.data.get("transaction")):
             stored = None
         return (stored.state if stored else None) in self.may_replace

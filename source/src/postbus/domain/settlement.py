@@ -120,12 +120,13 @@ def settle(instruction: PostingInstruction, own: Stored, original: Stored, shard
     transaction = instruction.transaction
     if own.outcome and not own.outcome.concerns(transaction.to_data()):
         own = NOTHING
-    same = own.outcome is None or own.outcome.content_hash == transaction.content_hash
+    same = own.outcome is None or own.outcome.is_of(transaction.content_hash)
+    stands = same or instruction.cause.replay is not None
     match own.outcome:
-        case Outcome(state=OutcomeState.HELD | OutcomeState.VOIDED) as standing:
+        case Outcome(state=OutcomeState.HELD | OutcomeState.VOIDED | OutcomeState.POSTED) as standing if (
+            stands
+        ):
             return Stand((standing, *_voided_along(standing, original)))
-        case Outcome(state=OutcomeState.POSTED) as standing if same or instruction.cause.replay is not None:
-            return Stand((standing,))
         case Outcome(state=OutcomeState.SENDING):
             return Wait(f"{transaction.transaction_id} was being sent to another ledger")
         case Outcome() if not same:
