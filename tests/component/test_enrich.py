@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def authorised(name: str = "purchase", token: str | None = None, **changes: Any)
         transaction["counterparty_token"] = "tok_sample_bruno"
     data = {**event.data, "transaction": transaction}
     first = Event.first(event.type, transaction["transaction_id"], event.causation_id, NOON, data)
-    return first.replayed_as(event.replay)
+    return replace(first, replay=event.replay)
 
 
 @dataclass
@@ -121,7 +121,7 @@ def test_a_rejection_is_decided_before_it_is_announced(token: str, code: str) ->
 
 def test_what_was_decided_before_stands_and_is_told_again() -> None:
     bench = Bench()
-    event = authorised(token="tok_sample_closed").replayed_as("replay-1")
+    event = replace(authorised(token="tok_sample_closed"), replay="replay-1")
     transaction = Transaction.from_event(event)
     posted = Outcome.of(
         event,

@@ -1,5 +1,6 @@
 """Approved transactions, as the posting queue delivers them, for tests of the ledger."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,7 +61,7 @@ def approval(
     if to is not None:
         data["counterparty"] = to.to_data()
     enriched = Event.first("TransactionEnriched", transaction.transaction_id, f"record:{auth}", NOON, data)
-    return enriched.then("TransactionPostingApproved", NOON, data).replayed_as(replay)
+    return replace(enriched.then("TransactionPostingApproved", NOON, data), replay=replay)
 
 
 def instruction(*args: Any, **details: Any) -> PostingInstruction:

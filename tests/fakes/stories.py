@@ -77,18 +77,6 @@ def held(
     return [first, second, outcome.announcement()], outcome
 
 
-class FixedRules:
-    """``ports.RuleEngine`` that always finds the same, and keeps the facts it was last asked about."""
-
-    def __init__(self, *findings: Finding, version: str = "r2") -> None:
-        self.evaluation = Evaluation(findings, version)
-        self.asked: Mapping[str, Any] | None = None
-
-    def evaluate(self, facts: Mapping[str, Any]) -> Evaluation:
-        self.asked = facts
-        return self.evaluation
-
-
 class RecordingBus:
     """``ports.EventBus`` that keeps what was published; ``refuses`` names the types it will not take."""
 
@@ -104,13 +92,3 @@ class RecordingBus:
     @property
     def types(self) -> list[str]:
         return [event.type for event in self.published]
-
-
-class KnownAccounts:
-    """``ports.Directory`` of accounts by token."""
-
-    def __init__(self, **accounts: Mapping[str, Any]) -> None:
-        self.accounts = accounts
-
-    def find(self, keys: Any) -> Mapping[str, Mapping[str, Any]]:
-        return {key: self.accounts[key] for key in keys if key in self.accounts}

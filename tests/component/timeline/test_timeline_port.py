@@ -71,15 +71,15 @@ def test_every_word_of_an_event_comes_back(timeline: Timeline) -> None:
     event = Event.first(
         "TransactionAuthorized", "visa-Ünï", "record:x", NOON, {"text": "“ž”", "n": [1, None, True]}
     )
-    timeline.record([event.replayed_as("again")])
-    assert timeline.story("visa-Ünï").events == (event.replayed_as("again"),)
+    timeline.record([replace(event, replay="again")])
+    assert timeline.story("visa-Ünï").events == (replace(event, replay="again"),)
 
 
 def test_a_replay_of_the_same_batch_does_not_take_the_place_of_what_was_told_first(
     timeline: Timeline,
 ) -> None:
     timeline.record(PAID)
-    timeline.record([event.replayed_as("again") for event in PAID])
+    timeline.record([replace(event, replay="again") for event in PAID])
     timeline.record([replace(event, occurred_at=EVER) for event in PAID])
     assert list(timeline.story("visa-A1").events) == PAID
 

@@ -1,5 +1,6 @@
 """The envelope: derived identifiers, and nothing lost on the way."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -32,7 +33,7 @@ def test_another_type_transaction_or_cause_gives_another_event() -> None:
 
 
 def test_an_envelope_round_trips() -> None:
-    event = authorized().then("TransactionEnriched", NOON, {"y": ["2"]}).replayed_as("replay-1")
+    event = replace(authorized().then("TransactionEnriched", NOON, {"y": ["2"]}), replay="replay-1")
     assert Event.from_detail(event.type, event.to_detail()) == event
 
 

@@ -7,7 +7,7 @@ thing twice is announcing it once.
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Self
@@ -90,10 +90,6 @@ class Event:
             data=data,
             replay=self.replay,
         )
-
-    def replayed_as(self, replay: str | None) -> "Event":
-        """The same event, marked as part of a replay (or unmarked)."""
-        return replace(self, replay=replay)
 
     def to_detail(self) -> dict[str, Any]:
         """The EventBridge ``detail``; its JSON Schemas stand in ``events/``."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a transaction is, as its events tell it."""
+    """Where a transaction is, as its events tell it; each outranks those above it."""
 
     AUTHORIZED = "AUTHORIZED"
     ENRICHED = "ENRICHED"
@@ -148,22 +148,7 @@ FINAL_STATES = frozenset({State.REJECTED, State.VOIDED, State.FAILED, State.POST
 
 # Events arrive in any order, so the state is the furthest one any of them tells of.  HELD outranks APPROVED:
 # a replay under changed rules may approve what is held, and the hold stands until RELEASED.
-_RANK = {
-    state: rank
-    for rank, state in enumerate(
-        (
-            State.AUTHORIZED,
-            State.ENRICHED,
-            State.APPROVED,
-            State.HELD,
-            State.RELEASED,
-            State.REJECTED,
-            State.VOIDED,
-            State.FAILED,
-            State.POSTED,
-        )
-    )
-}
+_RANK = {state: rank for rank, state in enumerate(State)}
 
 # What an operator may do now, for the CLI and the documentation.
 COMMANDS: dict[State, tuple[str, ...]] = {
@@ -183,13 +168,3 @@ def state_of(event_types: Iterable[str]) -> State | None:
     """The state a set of event types adds up to, in whatever order they came; ``None`` for no such event."""
     states = {fact.state for name in event_types if (fact := FACTS.get(name)) and fact.state is not None}
     return max(states, key=_RANK.__getitem__, default=None)
-
-
-def is_final(event_types: Iterable[str]) -> bool:
-    """Whether these events end the transaction's story."""
-    return state_of(event_types) in FINAL_STATES
-
-
-def may_follow(wanted: OutcomeState, stored: OutcomeState | None) -> bool:
-    """Whether a decision ``wanted`` may replace what is ``stored`` (``None``: nothing yet)."""
-    return stored in TRANSITIONS[wanted]
