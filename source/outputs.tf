@@ -67,6 +67,7 @@ locals {
   deployment = {
     name_prefix              = var.name_prefix
     region                   = var.region
+    home_region              = local.home_region
     bus                      = module.event_bus.bus.name
     bus_arn                  = module.event_bus.bus.arn
     archive                  = module.event_bus.archive.name

@@ -40,7 +40,22 @@ def test_declined_records_and_those_of_other_regions_are_left_alone(world: World
     world.put_record(auth="M1", status="DECLINED")
     world.put_record(auth="M2", home_region="us-east-1")
     answer = world.ask("reconcile", "--dry-run")
-    assert (answer["compared"], answer["elsewhere"], answer["missing"]) == (0, 1, [])
+    assert (answer["compared"], answer["elsewhere"], answer["missing"]) == (0, {"us-east-1": ["M2"]}, [])
+
+
+def test_a_record_whose_region_is_nobodys_is_named_to_people_too(world: World) -> None:
+    for number in range(12):
+        world.put_record(auth=f"M{number:02}", home_region="mars-north-1")
+    told = world.run("reconcile", "--dry-run").stdout
+    assert "12 left to mars-north-1, if there is one: M" in told
+    assert ", …" in told
+
+
+def test_records_are_at_home_where_the_deployment_says(world: World) -> None:
+    world.deployment.names["home_region"] = "us-east-1"
+    lost = world.put_record(auth="M1", home_region="us-east-1")
+    answer = world.run("reconcile", "--dry-run", "--json").json
+    assert (answer["missing"], answer["elsewhere"]) == ([lost], {})
 
 
 def test_a_malformed_record_is_named_with_its_field_and_holds_nobody_back(world: World) -> None:

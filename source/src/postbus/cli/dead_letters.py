@@ -333,7 +333,7 @@ def _stream_positions(desk: Desk, source: str) -> Send:
                 reconcile_source(desk, source, False, nothing_yet())
                 reconciled.append(desk.now())
             return
-        records = [record for record in found if enters(record, desk.deployment.region)]
+        records = [record for record in found if enters(record, desk.deployment.home_region)]
         for start in range(0, len(records), RECORDS_AT_ONCE):
             way_in.submit(records[start : start + RECORDS_AT_ONCE])
 

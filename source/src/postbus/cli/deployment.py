@@ -35,6 +35,11 @@ class Deployment:
         return str(self.names["region"])
 
     @property
+    def home_region(self) -> str:
+        """Whose payments it takes in."""
+        return str(self.names.get("home_region") or self.region)
+
+    @property
     def prefix(self) -> str:
         return str(self.names["name_prefix"])
 
