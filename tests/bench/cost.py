@@ -59,12 +59,14 @@ def bill(
             if name.startswith(prefix) and (timeline is None or ("timeline" in name) is timeline)
         )
 
-    events = counted.get("events", 0)
-    line("bus events", "events", events, "every event the functions and the workflow put on the bus")
+    # The pipe's and the workflow's events do not pass the meter; the timeline is told of every event once.
+    events = functions["record_timeline"]["messages"]
+    event_bytes = events * counted["event bytes"] / counted["events"]
+    line("bus events", "events", events, "every event, as the timeline was told of them")
     batches = sum(part["invocations"] for name, part in functions.items() if name.startswith("deduplicate"))
     line("pipe", "pipe", batches, "one request a batch")
-    line("archive", "archive", counted.get("event bytes", 0), "each event once")
-    line("archive, one month kept", "archive_storage", counted.get("event bytes", 0), "archive_days = 30")
+    line("archive", "archive", event_bytes, "each event once, of the mean size measured")
+    line("archive, one month kept", "archive_storage", event_bytes, "archive_days = 30")
     executions = counted.get("event TransactionEnriched", 0)
     line("workflow", "workflow", executions, "one execution for each enriched payment")
     evaluated = functions.get("evaluate_rules", {}).get("gb_seconds", 0.0)
