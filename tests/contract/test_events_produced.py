@@ -40,7 +40,7 @@ class Lists:
     def __init__(self, items: Sequence[Mapping[str, Any]], key: str) -> None:
         self._items = {str(item[key]): item for item in items}
 
-    def find(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    def find(self, keys: Sequence[str], consistent: bool = False) -> Mapping[str, Mapping[str, Any]]:
         return {key: self._items[key] for key in keys if key in self._items}
 
 
@@ -305,6 +305,22 @@ def test_what_the_ledger_refuses_or_holds_is_as_the_catalogue_says() -> None:
     }
     assert path.release("visa-A4") is None
     assert states(path)["visa-A4"] is State.POSTED
+
+
+def test_a_part_of_a_foreign_payment_held_for_coming_too_soon_can_be_released() -> None:
+    path = Path()
+    foreign = {
+        "transaction_currency": "USD",
+        "cardholder_billing_amount": "1150",
+        "cardholder_billing_currency": "EUR",
+        "cardholder_billing_conversion_rate": "0.92",
+        "transaction_amount": "1250",
+    }
+    part = {"replacement_amount": "250", "replacement_billing_amount": "230"}
+    path.enter("visa", [reversal("A2", "A1", **foreign, **part), purchase("A1", **foreign)])
+    assert states(path) == {"visa-A1": State.POSTED, "visa-A2": State.HELD}
+    assert path.release("visa-A2") is None
+    assert states(path)["visa-A2"] is State.POSTED
 
 
 def states(path: Path) -> dict[str, State | None]:

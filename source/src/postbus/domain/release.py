@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from postbus.domain import enrichment, rules
-from postbus.domain.conversion import Conversion
+from postbus.domain.conversion import RATE_MISSING, Conversion, pair_of
 from postbus.domain.enrichment import Record, Rejection
 from postbus.domain.event import Event
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import REFUSED_BY_OPERATOR, Outcome
 from postbus.domain.rules import Evaluation, Finding, Severity
-from postbus.domain.transaction import Transaction
+from postbus.domain.transaction import Kind, Transaction
 
 CANCELLED = "CANCELLED"
 
@@ -61,8 +61,15 @@ def examine(held: Outcome, account: Record | None, counterparty: Record | None) 
 
 
 def facts(held: Outcome, enriched: Mapping[str, Any]) -> dict[str, Any]:
-    """What the rules judge it by, with the check of its conversion as it was made."""
-    return rules.facts_of(enriched, Conversion.from_data(_context(held).get("conversion")))
+    """What the rules judge it by, with the check of its conversion as it was made.
+
+    A reversal that the ledger held was never checked: it gives back what was billed, at whatever rate.
+    """
+    conversion = Conversion.from_data(_context(held).get("conversion"))
+    transaction = Transaction.from_data(enriched["transaction"])
+    if conversion is None and transaction.converted and transaction.kind is Kind.REVERSAL:
+        conversion = Conversion(RATE_MISSING, pair_of(transaction))
+    return rules.facts_of(enriched, conversion)
 
 
 def releasable(held: Outcome) -> bool:
