@@ -19,6 +19,7 @@ from localstack_client.session import Session as EmulatorSession
 from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
 from postbus.adapters.dynamodb_timeline import DynamoDbTimeline
 from postbus.domain.event import Event
+from postbus.domain.inbound import SOURCES
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
 
@@ -64,8 +65,7 @@ class Stack:
             TableName=self.deployment["tables"][source],
             Item={name: {"S": value} for name, value in record.items()},
         )
-        key = {"visa": "auth", "credit_transfers": "transfer"}[source]
-        return f"{source}-{record[key]}"
+        return f"{source}-{record[SOURCES[source].key]}"
 
     def invoke(self, function: str, payload: Mapping[str, Any]) -> Any:
         """Call a function and read its answer; a function error fails the test with its text."""

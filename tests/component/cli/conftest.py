@@ -35,7 +35,7 @@ REGION = "eu-central-1"
 EXAMPLES = Path(__file__).parents[3] / "events" / "records"
 
 PROCESSORS = ("enrich", "posting", "timeline")
-TABLES = ("visa", "credit_transfers", "ledger", "balances", "claims", "accounts", "timeline")
+TABLES = (*SOURCES, "ledger", "balances", "claims", "accounts", "timeline")
 
 
 class Functions:
@@ -176,7 +176,8 @@ def deploy() -> dict[str, Any]:
     )
     create_tables(dynamodb)
     create_timeline(dynamodb)
-    keys = {"visa": "auth", "credit_transfers": "transfer", "claims": "claim_key", "accounts": "token"}
+    keys = {source.name: source.key for source in SOURCES.values()}
+    keys |= {"claims": "claim_key", "accounts": "token"}
     streamed = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     for table, key in keys.items():
         dynamodb.create_table(

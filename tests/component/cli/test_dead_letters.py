@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from postbus.adapters.eventbridge_bus import entry
 from postbus.domain import sample
 from postbus.domain.event import Event
+from postbus.domain.inbound import SOURCES
 from tests.component.cli.conftest import World
 from tests.fakes import stories
 from tests.fakes.approvals import NOON
@@ -36,8 +37,8 @@ def test_every_dead_letter_and_quarantine_queue_is_listed_with_its_depth(world: 
     queues = {one["name"]: one["messages"] for one in world.ask("dlq", "list")["queues"]}
     assert queues["posting"] == 1
     assert queues.keys() == {
-        "enrich", "posting", "timeline", "business-rules", "bus", "sweep", "unheard-of", "pipe-visa",
-        "pipe-credit_transfers", "quarantine-visa", "quarantine-credit_transfers",
+        "enrich", "posting", "timeline", "business-rules", "bus", "sweep", "unheard-of",
+        *(f"{way}-{source}" for way in ("pipe", "quarantine") for source in SOURCES),
     }  # fmt: skip
     assert "postbus dlq show posting" in world.run("dlq", "list").stdout
 
