@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from postbus.adapters.bearer_credentials import BearerCredentials
-from postbus.adapters.http_exchange import Exchange
+from postbus.adapters.http_exchange import Exchange, Reply
 from postbus.adapters.http_ledger import HttpLedger
 from postbus.adapters.posting_system import PostingSystem
 from postbus.adapters.secrets import Secret
@@ -109,6 +109,9 @@ def test_a_withdrawn_grant_is_replaced_at_the_first_401(manager: Any) -> None:
         '{"token": "s3cret\\nEvil: 1"}',
         '{"client_id": "a", "client_secret": "s3cret"}',
         '{"client_id": "a", "client_secret": "s3cret", "token_url": "http://elsewhere.example/token"}',
+        '{"client_id": "a", "client_secret": "b", "token_url": "https://me:s3cret@elsewhere.example/token"}',
+        '{"client_id": "a", "client_secret": "b", "token_url": "https://elsewhere.example:s3cret/token"}',
+        '{"client_id": "a", "client_secret": "b", "token_url": "https://[s3cret/token"}',
     ],
 )
 def test_a_secret_that_is_of_no_use_keeps_the_payments_waiting_and_is_not_quoted(
@@ -132,3 +135,35 @@ def test_a_client_that_is_not_known_keeps_the_payments_waiting(manager: Any) -> 
         store(manager, client_id="postbus", client_secret="s3cret", token_url=f"{system.url}/oauth/token")
         with pytest.raises(Unavailable, match="401"):
             BearerCredentials(Secret(manager, "posting-system"), DEADLINES).authorization()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"access_token": "t", "expires_in": 1e999}', b'{"access_token": [], "expires_in": 1}'],
+)
+def test_an_answer_that_no_token_can_be_read_from_is_none(
+    manager: Any, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(manager, client_id="a", client_secret="b", token_url="http://127.0.0.1:1/token")
+    monkeypatch.setattr(Exchange, "request", lambda *_: Reply(200, {}, body))
+    with pytest.raises(Unavailable):
+        BearerCredentials(Secret(manager, "posting-system")).authorization()
+
+
+def test_a_token_said_to_last_for_ever_is_renewed_within_a_day(
+    manager: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = Ticks()
+    store(manager, client_id="a", client_secret="b", token_url="http://127.0.0.1:1/token")
+    tokens = iter(["one", "two"])
+
+    def granted(*_: Any) -> Reply:
+        return Reply(
+            200, {}, b'{"access_token": "%s", "expires_in": 1%s}' % (next(tokens).encode(), b"0" * 400)
+        )
+
+    monkeypatch.setattr(Exchange, "request", granted)
+    credentials = BearerCredentials(Secret(manager, "posting-system"), monotonic=ticks)
+    assert credentials.authorization() == "Bearer one"
+    ticks.now += 86_400
+    assert credentials.authorization() == "Bearer two"

@@ -219,9 +219,41 @@ def test_a_connection_unused_for_long_is_not_trusted() -> None:
         "ftp://ledger.example",
         "https://",
         "https://user:word@ledger.example",
+        "https://:s3cret@ledger.example",
+        "https://ledger.example:s3cret",
+        "https://[s3cret",
+        "http://s3cret.example",
         "http://ledger.example",
     ],
 )
-def test_an_origin_that_would_show_credentials_or_is_none_is_refused(origin: str) -> None:
-    with pytest.raises(ValueError, match="http"):
+def test_an_origin_that_would_show_credentials_or_is_none_is_refused_and_not_quoted(origin: str) -> None:
+    with pytest.raises(ValueError, match="http") as refused:
         Exchange(origin)
+    assert "s3cret" not in str(refused.value)
+    assert "word" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"s3cret\r\n\r\n",
+        b"HTTP/1.1 s3cret OK\r\n\r\n",
+        b"HTTP/9.9 200 s3cret\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\ns3cret",
+    ],
+)
+def test_an_answer_that_is_no_http_is_no_answer_and_is_not_quoted(
+    listener: socket.socket, answer: bytes
+) -> None:
+    def reply() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(answer)
+
+    server = threading.Thread(target=reply, daemon=True)
+    server.start()
+    with pytest.raises(OutcomeUnknown) as unknown:
+        Exchange(f"http://127.0.0.1:{listener.getsockname()[1]}", Deadlines(total=2)).request("GET", "/", {})
+    assert "s3cret" not in str(unknown.value)
+    server.join(2)

@@ -15,6 +15,7 @@ from postbus.domain.errors import OutcomeUnknown, Unavailable
 # RFC 6750 b64token: nothing that could end a header line.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 _DEFAULT_LIFE_SECONDS = 300
+_LONGEST_LIFE_SECONDS = 86_400
 _RENEW_BEFORE_SECONDS = 30
 
 
@@ -75,7 +76,7 @@ class BearerCredentials:
             form["scope"] = fields["scope"]
         try:
             exchange = Exchange(f"{url.scheme}://{url.netloc}", self._deadlines, self._tls, self._monotonic)
-        except ValueError as error:
+        except ValueError as error:  # an Exchange's words quote nothing
             raise Unavailable(f"the secret's token_url: {error}") from None
         try:
             reply = exchange.request(
@@ -94,9 +95,9 @@ class BearerCredentials:
             exchange.close()
         try:
             granted = json.loads(reply.body)
-            life_seconds = int(granted.get("expires_in", _DEFAULT_LIFE_SECONDS))
+            life_seconds = min(int(granted.get("expires_in", _DEFAULT_LIFE_SECONDS)), _LONGEST_LIFE_SECONDS)
             token = granted["access_token"]
-        except (ValueError, TypeError, AttributeError, KeyError):
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError):
             token, life_seconds = None, 0
         if reply.status != 200 or not isinstance(token, str):
             raise Unavailable(f"no token: the token endpoint answered {reply.status}")

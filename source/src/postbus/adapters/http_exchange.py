@@ -21,6 +21,7 @@ from postbus.domain.errors import OutcomeUnknown, Unavailable
 _MOST_BYTES = 256 * 1024
 # Longer unused than this, and a peer or a balancer may have dropped the connection without a word.
 _IDLE_SECONDS = 20.0
+_NO_ORIGIN = "not an origin such as https://ledger.example"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -67,13 +68,17 @@ class Exchange:
         Raises:
             ValueError: the origin is not of that form.
         """
-        parts = urlsplit(origin)
-        if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query:
-            raise ValueError(f"not an origin such as https://ledger.example: {origin!r}")
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-            raise ValueError(f"plain http is for this machine only, not for {parts.hostname}: use https")
-        self._host = parts.hostname
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            parts = urlsplit(origin)
+            host, port = parts.hostname, parts.port
+        except ValueError:  # its words quote the origin, which may hold credentials by mistake
+            raise ValueError(_NO_ORIGIN) from None
+        if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc or parts.query:
+            raise ValueError(_NO_ORIGIN)
+        if parts.scheme == "http" and host not in _LOOPBACK:
+            raise ValueError("plain http is for this machine only: use https")
+        self._host = host
+        self._port = port or (443 if parts.scheme == "https" else 80)
         self._tls = None if parts.scheme == "http" else tls or ssl.create_default_context()
         self._deadlines = deadlines or Deadlines()
         self._monotonic = monotonic
@@ -123,7 +128,7 @@ class Exchange:
             connection.request(method, target, body=body, headers=dict(headers))
             response = connection.getresponse()
             content = _whole(response)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError, OverflowError) as error:  # a chunk of -5 bytes, say
             self.close()
             raise OutcomeUnknown(f"{method} {target}: {_in_words(error)}") from error
         if timed.to_be_closed:
@@ -211,4 +216,5 @@ def _in_words(error: Exception) -> str:
     """A failure for the operator; never the content of an answer."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not accepted, {error.verify_message}"
-    return str(error) or type(error).__name__
+    is_own = type(error) is HTTPException
+    return str(error) if str(error) and (is_own or isinstance(error, OSError)) else type(error).__name__

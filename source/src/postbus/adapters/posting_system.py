@@ -206,7 +206,7 @@ def _booked(reply: Reply, asked: Booking) -> Booked | None:
         entries = tuple(_entry(entry) for entry in posting["entries"])
         if not _POSTING_ID.fullmatch(posting_id) or not entries:
             return None
-    except (ValueError, KeyError, TypeError, Malformed):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError, Malformed):
         return None
     wanted = {"counterparty": None, "reverses": None, **asked.to_data()}
     differing = [name for name, value in wanted.items() if posting.get(name) != value]
@@ -239,7 +239,7 @@ def _problem(reply: Reply) -> Refused | None:
     try:
         document = json.loads(reply.body)
         return Refused(document["code"]) if _CODE.fullmatch(document["code"]) else None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
 
 
@@ -250,6 +250,6 @@ def _seconds(retry_after: str, clock: Clock) -> float:
             wanted = float(retry_after)
         else:
             wanted = (parsedate_to_datetime(retry_after) - clock()).total_seconds()
-    except (ValueError, TypeError):  # neither number nor date, or a date without a zone
+    except (ValueError, TypeError, OverflowError):  # neither number nor date, or a date without a zone
         wanted = 0.0
     return min(max(wanted, 0.0), _LONGEST_PAUSE_SECONDS)
