@@ -51,7 +51,7 @@ def verdict_on(second: Transaction, after: Transaction, window: timedelta = WIND
         at = duplicates.event_time(one, NOON + timedelta(days=365))
         fingerprint = duplicates.fingerprint(one, FIELDS)
         return (
-            duplicates.identity_claim(one, at),
+            duplicates.identity_claim(one, at, at),
             duplicates.fingerprint_claim(one, fingerprint, at, window),
         )
 
@@ -183,3 +183,10 @@ def test_every_source_has_valid_fingerprint_fields() -> None:
     assert SOURCES
     for source in SOURCES.values():
         assert duplicates.checked_fields(source.fingerprint_fields) == source.fingerprint_fields
+
+
+def test_an_id_is_kept_from_its_arrival_on_though_its_sender_says_it_is_old() -> None:
+    arrived = NOON + timedelta(days=500)
+    claim = duplicates.identity_claim(transaction(), NOON, arrived)
+    assert claim.event_time == NOON
+    assert claim.expires_at == arrived + duplicates.IDENTITY_RETENTION

@@ -12,8 +12,9 @@ record that comes late is compared with a newer one as well.  A sender that chan
 more than the window defeats the fingerprint, which guards against mistakes; the identity does not depend on
 time.
 
-**Retention.** Identity claims bind for 400 days, longer than any archive or table they could be replayed or
-resubmitted from.  At 200 bytes a claim, 400 days of a million payments a day are 80 GB, 20 dollars a month.
+**Retention.** Identity claims bind for 400 days from their arrival, longer than any archive or table they could be
+replayed or resubmitted from.  At 200 bytes a claim, 400 days of a million payments a day are 80 GB, 20
+dollars a month.
 An id used again after that meets its outcome in the ledger, which is kept for ever.
 
 Known limit: a fingerprint has one claim.  Of three equal records, the middle one in time and last to arrive
@@ -121,13 +122,14 @@ def event_time(transaction: Transaction, arrived_at: datetime) -> datetime:
     return min(parse_time(transaction.transmitted_at, "transmitted_at"), arrived_at)
 
 
-def identity_claim(transaction: Transaction, at: datetime) -> Claim:
+def identity_claim(transaction: Transaction, at: datetime, arrived_at: datetime) -> Claim:
+    """It binds from its arrival on: a sender's time in the past must not let the id lapse early."""
     return Claim(
         key=f"identity#{transaction.transaction_id}",
         transaction_id=transaction.transaction_id,
         content_hash=transaction.content_hash,
         event_time=at,
-        expires_at=at + IDENTITY_RETENTION,
+        expires_at=max(at, arrived_at) + IDENTITY_RETENTION,
     )
 
 

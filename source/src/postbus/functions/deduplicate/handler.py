@@ -35,6 +35,7 @@ class _Entrant:
     transaction: Transaction
     fingerprint: str
     event_time: datetime
+    arrived_at: datetime
 
 
 def build(
@@ -62,8 +63,10 @@ def build(
             if isinstance(read, Malformed):
                 faults.append((record, read))
             else:
-                at = duplicates.event_time(read, _arrival(record, now))
-                entrants.append(_Entrant(read, duplicates.fingerprint(read, source.fingerprint_fields), at))
+                arrived_at = _arrival(record, now)
+                at = duplicates.event_time(read, arrived_at)
+                fingerprint = duplicates.fingerprint(read, source.fingerprint_fields)
+                entrants.append(_Entrant(read, fingerprint, at, arrived_at))
         # Terraform makes this figure a metric: a pipe itself does not say how far it is behind.
         oldest = min((_arrival(record, now) for record in records), default=now)
         logger().info(
@@ -107,7 +110,7 @@ def _arrival(record: Mapping[str, Any], now: datetime) -> datetime:
 def _judged(
     entrants: Sequence[_Entrant], claims: ClaimStore, window: timedelta, now: datetime
 ) -> list[Event]:
-    wanted = [duplicates.identity_claim(one.transaction, one.event_time) for one in entrants]
+    wanted = [duplicates.identity_claim(one.transaction, one.event_time, one.arrived_at) for one in entrants]
     identities = claims.claim(wanted)
     fingerprints = iter(
         claims.claim(
