@@ -8,12 +8,16 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from postbus.domain.errors import InvariantBroken, Malformed
+from postbus.domain.errors import InvariantBroken, Malformed, PostbusError
 from postbus.domain.steps import Step
 from postbus.runtime.config import Config
-from postbus.runtime.logging import logger
+from postbus.runtime.logging import log_unexpected, logger
 
 Handler = Callable[[Any, Any], Any]
+
+
+class Unexpected(Exception):
+    """An error nobody foresaw, by its type name: its own text stays out of logs, traces and answers."""
 
 
 def queue_function(bind: Callable[[Config], Step]) -> Handler:
@@ -90,10 +94,16 @@ def _traced(handler: Handler) -> Handler:
             return handler
         from aws_lambda_powertools import Tracer
 
-        # Neither events nor answers go into the trace: they hold tokens and amounts.
-        return Tracer().capture_lambda_handler(handler, capture_response=False)
+        # Neither events, answers nor errors go into the trace: they hold tokens and amounts.
+        return Tracer().capture_lambda_handler(handler, capture_response=False, capture_error=False)
 
     def entry(event: Any, context: Any) -> Any:
-        return wrapped()(event, context)
+        try:
+            return wrapped()(event, context)
+        except PostbusError:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised again, without its text
+            log_unexpected(error)
+            raise Unexpected(type(error).__name__) from None
 
     return entry

@@ -12,7 +12,7 @@ from postbus.domain.errors import InvariantBroken, Malformed, OutcomeUnknown, Un
 from postbus.domain.event import Event
 from postbus.domain.steps import Defer, Emit, Park, Result, Step
 from postbus.ports import EventBus
-from postbus.runtime.logging import logger
+from postbus.runtime.logging import log_unexpected, logger
 
 # Deferral doubles up to this: SQS takes visibility up to 12 hours, but an outage that ends should be noticed
 # within a quarter of an hour.
@@ -127,7 +127,7 @@ def _sorted(error: Exception, tries: int) -> Result | _Fail:
         case _ if tries >= _UNEXPECTED_TRIES:
             return Park(f"{type(error).__name__} after {tries} tries")
         case _:
-            logger().exception("unexpected", exc_info=error)
+            log_unexpected(error)
             return _Fail(type(error).__name__)
 
 
