@@ -274,3 +274,21 @@ def deploy() -> dict[str, str]:
         "TEST_QUEUE": urls["told"],
         **{f"{name.upper()}_TABLE": name for name in tables},
     }
+
+
+@pytest.mark.parametrize("before", [None, "blocked", "closed"])
+def test_no_rejection_rests_on_a_read_that_is_behind(before: str | None) -> None:
+    bench = Bench()
+    record = bench.accounts.records.pop("tok_EUR")
+    bench.accounts.changed = {"tok_EUR": record}
+    if before is not None:
+        bench.accounts.records["tok_EUR"] = {**record, "status": before}
+    (event,) = bench.run(authorised())
+    assert event.type == "TransactionEnriched"
+    assert bench.accounts.asked == 2
+
+
+def test_an_account_that_is_open_is_read_once() -> None:
+    bench = Bench()
+    bench.run(authorised())
+    assert bench.accounts.asked == 1

@@ -308,3 +308,16 @@ def test_an_attribute_that_is_no_plain_value_names_itself(value: Any, field: str
     with pytest.raises(Malformed) as fault:
         plain({field: value})
     assert fault.value.field == field
+
+
+@pytest.mark.parametrize("consistent", [True, False])
+def test_the_directory_reads_consistently_when_asked_to(consistent: bool) -> None:
+    asked = []
+
+    class Answering:
+        def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+            asked.append(RequestItems["accounts"]["ConsistentRead"])
+            return {"Responses": {"accounts": []}}
+
+    DynamoDbDirectory(Answering(), "accounts", "token").find(["tok_1"], consistent)  # type: ignore[arg-type]
+    assert asked == [consistent]

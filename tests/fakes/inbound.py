@@ -33,17 +33,19 @@ class InMemoryClaims:
 
 @dataclass
 class InMemoryDirectory:
-    """Records by key; counts how often it was asked."""
+    """Records by key, and what only a consistent read sees of them yet; counts how often it was asked."""
 
     records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    changed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     asked: int = 0
     away: bool = False
 
-    def find(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    def find(self, keys: Sequence[str], consistent: bool = False) -> Mapping[str, Mapping[str, Any]]:
         if self.away:
             raise Unavailable("directory did not answer")
         self.asked += bool(keys)
-        return {key: self.records[key] for key in keys if key in self.records}
+        records = {**self.records, **(self.changed if consistent else {})}
+        return {key: records[key] for key in keys if key in records}
 
 
 @dataclass

@@ -19,7 +19,7 @@ _FIRST_PAUSE_SECONDS = 0.05
 
 
 class DynamoDbDirectory:
-    """One table of reference data, read by its key; eventually consistent, as reference data is anyway."""
+    """One table of reference data, read by its key; eventually consistent unless asked otherwise."""
 
     def __init__(
         self, client: "DynamoDBClient", table: str, key: str, sleep: Callable[[float], None] = time.sleep
@@ -29,7 +29,7 @@ class DynamoDbDirectory:
         self._key = key
         self._sleep = sleep
 
-    def find(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    def find(self, keys: Sequence[str], consistent: bool = False) -> Mapping[str, Mapping[str, Any]]:
         """See ``ports.Directory``.
 
         Raises:
@@ -38,13 +38,14 @@ class DynamoDbDirectory:
         distinct = sorted(set(keys))
         found: dict[str, Mapping[str, Any]] = {}
         for start in range(0, len(distinct), _KEYS_PER_CALL):
-            for item in self._get(distinct[start : start + _KEYS_PER_CALL]):
+            for item in self._get(distinct[start : start + _KEYS_PER_CALL], consistent):
                 found[item[self._key]] = item
         return found
 
-    def _get(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+    def _get(self, keys: Sequence[str], consistent: bool) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = []
-        asked: Any = {self._table: {"Keys": [{self._key: {"S": key}} for key in keys]}}
+        wanted = [{self._key: {"S": key}} for key in keys]
+        asked: Any = {self._table: {"Keys": wanted, "ConsistentRead": consistent}}
         for tries in range(_TRIES):
             if tries:
                 self._sleep(_FIRST_PAUSE_SECONDS * 2**tries * (0.5 + random.random() / 2))

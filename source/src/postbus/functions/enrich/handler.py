@@ -3,11 +3,11 @@
 TransactionAuthorized v1  ->  TransactionEnriched v1 | TransactionRejected v1
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from postbus.domain import enrichment
-from postbus.domain.enrichment import Rejection
+from postbus.domain.enrichment import Enriched, Rejection
 from postbus.domain.event import Event, parse_time
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
@@ -27,23 +27,33 @@ def build(
 
     def enrich(events: Sequence[Event]) -> Sequence[Result]:
         transactions = [Transaction.from_event(event) for event in events]
-        tokens = [one for t in transactions for one in (t.account_token, t.counterparty_token) if one]
-        known_accounts = accounts.find(tokens)
+        known_accounts = accounts.find([token for t in transactions for token in tokens_of(t)])
         known_merchants = merchants.find([t.merchant_id for t in transactions if t.merchant_id])
 
         def one(event: Event, transaction: Transaction) -> Result:
-            decision = enrichment.decide(
-                transaction,
-                account=known_accounts.get(transaction.account_token),
-                counterparty=known_accounts.get(transaction.counterparty_token or ""),
-                merchant=known_merchants.get(transaction.merchant_id or ""),
-                velocity_count=counted(transaction),
-            )
+            velocity_count = counted(transaction)
+
+            def decided(known: Mapping[str, Mapping[str, Any]]) -> Enriched | Rejection:
+                return enrichment.decide(
+                    transaction,
+                    account=known.get(transaction.account_token),
+                    counterparty=known.get(transaction.counterparty_token or ""),
+                    merchant=known_merchants.get(transaction.merchant_id or ""),
+                    velocity_count=velocity_count,
+                )
+
+            decision = decided(known_accounts)
+            if isinstance(decision, Rejection):
+                # It is final: it must not rest on a read that may be older than the account's last change.
+                decision = decided(accounts.find(tokens_of(transaction), consistent=True))
             if isinstance(decision, Rejection):
                 return Emit((rejected(event, transaction, decision),))
             return Emit((event.then("TransactionEnriched", clock(), {**event.data, **decision.data}),))
 
         return [one(event, transaction) for event, transaction in zip(events, transactions, strict=True)]
+
+    def tokens_of(transaction: Transaction) -> list[str]:
+        return [token for token in (transaction.account_token, transaction.counterparty_token) if token]
 
     def counted(transaction: Transaction) -> int:
         if transaction.kind not in enrichment.COUNTED_KINDS:
