@@ -30,6 +30,20 @@ def test_every_link_within_the_project_leads_somewhere(document: Path) -> None:
             assert heading in anchors(found.read_text()), target
 
 
+@pytest.mark.parametrize(
+    ("language", "file"),
+    [
+        ("python", "source/src/postbus/functions/record_timeline/handler.py"),
+        ("json", "events/routes/timeline.json"),
+        ("hcl", "source/main.tf"),
+    ],
+)
+def test_the_sample_of_a_processor_is_what_is_deployed(language: str, file: str) -> None:
+    text = (ROOT / "docs" / "adding-a-processor.md").read_text()
+    [sample] = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    assert sample in (ROOT / file).read_text()
+
+
 def without_code(text: str) -> str:
     return re.sub(r"```.*?```|`[^`\n]*`", "code", text, flags=re.DOTALL)
 
