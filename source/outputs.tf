@@ -6,7 +6,7 @@ locals {
     { enrich = module.enrich, posting = module.posting.processor, timeline = module.timeline.record },
     length(module.audit.forward) == 0 ? {} : { audit = one(module.audit.forward) },
   )
-  jobs = { sweep = module.timeline.sweep, "verify-ledger" = module.ledger.verify }
+  jobs = { sweep = module.timeline.sweep, "verify-ledger" = module.ledger.verify, reconcile = module.reconcile }
 
   tables = merge(
     { for name, source in local.sources : name => source.table_name },
@@ -60,7 +60,7 @@ locals {
     flatten([for part in concat(values(local.sources), values(local.processors)) : part.alarms]),
     module.event_bus.alarms, module.evaluate_rules.alarms, module.check_conversion.alarms,
     module.business_rules.alarms, module.ledger.alarms, module.timeline.alarms, module.audit.alarms,
-    module.mock_generator.alarms,
+    module.mock_generator.alarms, module.reconcile.alarms, aws_cloudwatch_metric_alarm.missing[*].arn,
   )))
 
   # What `postbus` reads; the same object stands in the parameter store.

@@ -218,6 +218,17 @@ variable "sweep_after_seconds" {
   default     = 600
 }
 
+variable "reconcile_every_hours" {
+  description = "Hours between two looks for approved records that left no trace; each reads the input tables as a whole."
+  type        = number
+  default     = 23
+
+  validation {
+    condition     = var.reconcile_every_hours >= 1 && var.reconcile_every_hours <= 23
+    error_message = "reconcile_every_hours: from 1 to 23, so that each day has one: an alarm looks at a day."
+  }
+}
+
 variable "alarm_open_seconds" {
   description = "How long a transaction may be open before someone is told."
   type        = number
