@@ -1,5 +1,6 @@
 """Ways to make a deployed part fail and come back, by its public settings only."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,25 @@ def environment(stack: Stack, function: str, **changes: str) -> Iterator[None]:
         yield
     finally:
         configure(before)
+
+
+@contextmanager
+def granted(stack: Stack, function: str, action: str, resource: str) -> Iterator[None]:
+    """Let the function's role do one thing more; it matters where the target enforces roles."""
+    configuration = stack.client("lambda").get_function_configuration(
+        FunctionName=stack.deployment["functions"][function]
+    )
+    role = configuration["Role"].rpartition("/")[2]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}],
+    }
+    iam = stack.client("iam")
+    iam.put_role_policy(RoleName=role, PolicyName="for-a-test", PolicyDocument=json.dumps(policy))
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=role, PolicyName="for-a-test")
 
 
 @contextmanager

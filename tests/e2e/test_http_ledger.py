@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from postbus.domain.lifecycle import OutcomeState
-from tests.e2e.faults import environment
+from tests.e2e.faults import environment, granted
 from tests.e2e.stack import Stack, new_id, visa_record
 from tests.servers.misbehaving_ledger import MisbehavingLedger, Way
 
@@ -27,12 +27,15 @@ def system(stack: Stack) -> Iterator[MisbehavingLedger]:
     )
     with MisbehavingLedger(tokens=[token]) as server:
         try:
-            with environment(
-                stack,
-                "post",
-                POSTBUS_LEDGER="http",
-                POSTBUS_HTTP_LEDGER_URL=server.url,
-                POSTBUS_HTTP_LEDGER_SECRET_ID=secret["ARN"],
+            with (
+                granted(stack, "post", "secretsmanager:GetSecretValue", secret["ARN"]),
+                environment(
+                    stack,
+                    "post",
+                    POSTBUS_LEDGER="http",
+                    POSTBUS_HTTP_LEDGER_URL=server.url,
+                    POSTBUS_HTTP_LEDGER_SECRET_ID=secret["ARN"],
+                ),
             ):
                 yield server
         finally:
