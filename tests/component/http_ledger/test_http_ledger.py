@@ -382,11 +382,14 @@ def test_a_reversal_names_the_original_and_moves_the_money_back(bench: Bench) ->
     }
 
 
-def test_reversals_never_exceed_their_original(bench: Bench) -> None:
+def test_a_part_is_held_and_reversals_never_exceed_their_original(bench: Bench) -> None:
     bench.post(purchase("1"))
-    answers = bench.post(
-        reversal("1", 1000, partial=True, auth="r-1"), reversal("1", 231, partial=True, auth="r-2")
-    )
+    parts = reversal("1", 1000, partial=True, auth="r-1"), reversal("1", 231, partial=True, auth="r-2")
+    for answer in bench.post(*parts):
+        held = settled(answer)
+        assert held.data["findings"][0]["code"] == "FURTHER_REVERSAL"
+        bench.outcomes.decide(replace(held, state=OutcomeState.RELEASED))
+    answers = bench.post(*parts)
     assert [settled(answer).state for answer in answers] == [OutcomeState.POSTED, OutcomeState.VOIDED]
 
 

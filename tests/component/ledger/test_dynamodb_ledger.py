@@ -17,7 +17,17 @@ from postbus.domain.outcome import Outcome
 from postbus.domain.posting import Account, PostingInstruction
 from postbus.domain.transaction import Kind
 from postbus.ports import NotNow, Settled
-from tests.component.ledger.worlds import TableWorld, available, balance, fund, hold, outcomes, post, trial
+from tests.component.ledger.worlds import (
+    TableWorld,
+    available,
+    balance,
+    fund,
+    hold,
+    outcomes,
+    post,
+    release,
+    trial,
+)
 from tests.fakes.approvals import ALICE, BOB, NOON, account, instruction
 
 Call = tuple[str, dict[str, Any]]
@@ -326,12 +336,16 @@ def test_an_original_posted_while_its_reversal_is_decided_is_reversed_not_voided
     assert balance(tables, "NL-CUR-0001") == 0
 
 
-def test_two_reversals_at_once_do_not_exceed_their_original(
-    tables: TableWorld, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("released", [False, True])
+def test_of_two_reversals_at_once_the_second_is_a_further_one_and_never_exceeds(
+    tables: TableWorld, monkeypatch: pytest.MonkeyPatch, released: bool
 ) -> None:
     post(tables, "A1", amount=1000)
     real, left = tables.client.transact_write_items, ["R2"]
     partial = {"kind": Kind.REVERSAL, "amount": 600, "reverses": "A1", "partial": True}
+    if released:
+        hold(tables, "R1", **partial)
+        release(tables, "R1", **partial)
 
     def transact(**request: Any) -> Any:
         if left:
@@ -339,7 +353,9 @@ def test_two_reversals_at_once_do_not_exceed_their_original(
         return real(**request)
 
     monkeypatch.setattr(tables.client, "transact_write_items", transact)
-    assert post(tables, "R1", **partial).data["reason"]["code"] == "REVERSAL_EXCEEDS_ORIGINAL"
+    second = post(tables, "R1", **partial).data
+    code = second["reason"]["code"] if released else second["findings"][0]["code"]
+    assert code == ("REVERSAL_EXCEEDS_ORIGINAL" if released else "FURTHER_REVERSAL")
     assert balance(tables, "NL-CUR-0001") == -400
     assert tables.item("A1")["reversed_minor"] == {"N": "600"}
 

@@ -322,11 +322,42 @@ def test_a_partial_reversal_takes_back_exactly_its_own_amounts(world: World) -> 
 def test_reversals_together_never_exceed_their_original(world: World) -> None:
     post(world, "A1", amount=1000)
     for auth, amount in (("R1", 600), ("R2", 400)):
-        post(world, auth, Kind.REVERSAL, amount, reverses="A1", partial=True)
+        release_reversal(world, auth, amount=amount, reverses="A1", partial=True)
     excess = post(world, "R3", Kind.REVERSAL, 1, reverses="A1", partial=True)
     assert excess.data["reason"]["code"] == "REVERSAL_EXCEEDS_ORIGINAL"
     assert balance(world, "NL-CUR-0001") == 0
     assert_conforms(excess.announcement())
+
+
+def release_reversal(world: World, auth: str, **details: Any) -> Outcome:
+    """Post a reversal, release it if the ledger holds it, and post it again."""
+    if post(world, auth, Kind.REVERSAL, **details).state is OutcomeState.HELD:
+        release(world, auth, kind=Kind.REVERSAL, **details)
+    return post(world, auth, Kind.REVERSAL, **details)
+
+
+@pytest.mark.parametrize(
+    "further", [{"amount": 500, "partial": True}, {"amount": 800, "partial": True}, {"amount": 1000}]
+)
+def test_a_further_reversal_is_held_for_nobody_can_tell_what_it_counts(
+    world: World, further: dict[str, Any]
+) -> None:
+    post(world, "A1", amount=1000)
+    post(world, "R1", Kind.REVERSAL, 200, reverses="A1", partial=True)
+    held = post(world, "R2", Kind.REVERSAL, reverses="A1", **further)
+    assert (held.state, held.data["findings"][0]["code"]) == (OutcomeState.HELD, "FURTHER_REVERSAL")
+    assert held.data["releasable"]
+    assert balance(world, "NL-CUR-0001") == -800
+    assert_conforms(held.announcement())
+
+
+def test_a_further_reversal_that_is_released_takes_back_its_own_amount(world: World) -> None:
+    post(world, "A1", amount=1000)
+    for auth, amount in (("R1", 200), ("R2", 300)):
+        release_reversal(world, auth, amount=amount, reverses="A1", partial=True)
+    assert balance(world, "NL-CUR-0001") == -500
+    excess = release_reversal(world, "R3", amount=501, reverses="A1", partial=True)
+    assert excess.data["reason"]["code"] == "REVERSAL_EXCEEDS_ORIGINAL"
 
 
 @pytest.mark.parametrize(("amount", "billing"), [(600, 100), (100, 600)], ids=["amount", "billing"])
@@ -339,7 +370,7 @@ def test_reversals_exceed_neither_the_amount_nor_the_billing(world: World, amoun
         "partial": True,
     }
     assert post(world, "R1", Kind.REVERSAL, **part).state is OutcomeState.POSTED
-    excess = post(world, "R2", Kind.REVERSAL, **part)
+    excess = release_reversal(world, "R2", **part)
     assert excess.data["reason"]["code"] == "REVERSAL_EXCEEDS_ORIGINAL"
 
 

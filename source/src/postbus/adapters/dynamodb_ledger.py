@@ -230,8 +230,8 @@ class DynamoDbLedger:
         """Book one instruction; ``None`` when what it was decided from has changed."""
         changes = _merged([(book, own)])
         items = [self._put(book.outcome, own, instruction)]
-        if book.room is not None:
-            items.append({"Update": self._reversed(instruction, book.room)})
+        if book.reversed_before is not None:
+            items.append({"Update": self._reversed(instruction, book.reversed_before)})
         cancelled = self._writer.write([*items, *self._updates(changes)])
         if cancelled is None:
             return Settled((book.outcome,))
@@ -279,20 +279,20 @@ class DynamoDbLedger:
     def _updates(self, changes: dict[str, _Change]) -> "list[TransactWriteItemTypeDef]":
         return [{"Update": change.update(self._balances_table)} for change in changes.values()]
 
-    def _reversed(self, instruction: PostingInstruction, room: tuple[int, int]) -> "UpdateTypeDef":
-        """Count a reversal on its original, if it leaves room for it."""
+    def _reversed(self, instruction: PostingInstruction, before: tuple[int, int]) -> "UpdateTypeDef":
+        """Count a reversal on its original, if no other one was counted since."""
         transaction = instruction.transaction
         assert transaction.original_transaction_id is not None
-        numbers = {
-            ":amount": transaction.amount.minor, ":billing": transaction.billing.minor,
-            ":room": room[0], ":billing_room": room[1],
-        }  # fmt: skip
+        numbers = {":amount": transaction.amount.minor, ":billing": transaction.billing.minor}
+        unchanged = "attribute_not_exists(reversed_minor)"
+        if before != (0, 0):
+            unchanged = "reversed_minor = :before AND reversed_billing_minor = :billing_before"
+            numbers |= {":before": before[0], ":billing_before": before[1]}
         return {
             "TableName": self._ledger_table,
             "Key": {"transaction_id": {"S": transaction.original_transaction_id}},
             "UpdateExpression": "ADD reversed_minor :amount, reversed_billing_minor :billing",
-            "ConditionExpression": "#state = :posted AND (attribute_not_exists(reversed_minor)"
-            " OR (reversed_minor <= :room AND reversed_billing_minor <= :billing_room))",
+            "ConditionExpression": f"#state = :posted AND {unchanged}",
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": {
                 ":posted": {"S": "POSTED"},

@@ -15,12 +15,14 @@ from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import REFUSED_BY_LEDGER, Outcome
 from postbus.domain.posting import Direction, PostingInstruction
 from postbus.domain.settlement import (
+    FURTHER,
     NOTHING,
     Contradiction,
     Decide,
     Stand,
     Stored,
     Wait,
+    held,
     misfitting,
     refusal,
     settle,
@@ -90,7 +92,7 @@ class HttpLedger:
         if own.state is OutcomeState.SENDING:
             return self._ask_then_book(instruction, own, original)
         if original.state is OutcomeState.POSTED and own.state in (None, OutcomeState.RELEASED):
-            return self._reverse_posted(instruction, original)
+            return self._reverse_posted(instruction, own, original)
         match settle(instruction, own, original, shards=1):
             case Stand(outcomes):
                 return Settled(outcomes)
@@ -102,13 +104,16 @@ class HttpLedger:
                 return Impossible(reason)
         return self._send(instruction, original)
 
-    def _reverse_posted(self, instruction: PostingInstruction, original: Stored) -> Answer:
+    def _reverse_posted(self, instruction: PostingInstruction, own: Stored, original: Stored) -> Answer:
         """The entries are the posting system's to make; whether the reversal fits is told first."""
         assert original.outcome is not None
         if original.outcome.data["ledger"] != "http":
             return NotNow(f"{original.outcome.transaction_id} is booked in another ledger")
         if misfit := misfitting(instruction, original.outcome, original):
             return self._decide((misfit,))
+        if instruction.transaction.partial and own.outcome is None:
+            # What was taken back before only the posting system knows, so any part may be a further one.
+            return self._decide((held(instruction, FURTHER),))
         return self._send(instruction, original)
 
     def _decide(self, wanted: Sequence[Outcome]) -> Answer:

@@ -31,6 +31,22 @@ _OF_REVERSAL = "its original is a reversal itself"
 _OTHER_ACCOUNT = "its original is of another account"
 _OTHER_AMOUNT = "it says it is of the whole, and its original is of another amount"
 
+# What the ledger holds a reversal for.
+UNPOSTED = {
+    "id": "partial-reversal-of-unposted",
+    "code": "PARTIAL_REVERSAL_OF_UNPOSTED",
+    "severity": "hold",
+    "text": "it takes back part of a transaction that is not posted, or one that another reversal"
+    " describes otherwise; release it once that is posted",
+}
+FURTHER = {
+    "id": "further-reversal",
+    "code": "FURTHER_REVERSAL",
+    "severity": "hold",
+    "text": "part of its original is, or may be, reversed already; released, it takes back its whole amount"
+    " besides, and is refused if less than that is left",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Earmark:
@@ -68,14 +84,14 @@ class Book:
 
     Attributes:
         may_overdraw: otherwise customers' accounts that are debited must have the money available.
-        room: for a reversal, what its original may have had reversed before, at most: (minor units of the
+        reversed_before: for a reversal, what its original has had reversed until now: (minor units of the
             amount, minor units of the billing amount).
     """
 
     outcome: Outcome
     journal: Journal
     may_overdraw: bool
-    room: tuple[int, int] | None = None
+    reversed_before: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +174,7 @@ def _settle_reversal(instruction: PostingInstruction, own: Stored, original: Sto
         return Decide((refusal(instruction, "REVERSAL_OF_REVERSAL", "it names itself as its original"),))
     match original.outcome:
         case Outcome(state=OutcomeState.POSTED) as posting:
-            return _reverse_posted(instruction, posting, original, shards)
+            return _reverse_posted(instruction, own, posting, original, shards)
         case Outcome(state=OutcomeState.SENDING):
             return Wait(f"{original_id} is being sent to another ledger")
         case Outcome(state=OutcomeState.VOIDED) as voided:
@@ -185,7 +201,7 @@ def _settle_reversal(instruction: PostingInstruction, own: Stored, original: Sto
 def _wait_or_hold(instruction: PostingInstruction, own: Stored) -> Plan:
     if own.outcome is not None:
         return Wait(f"{instruction.transaction.original_transaction_id} is to be reversed but not posted yet")
-    return Decide((_held(instruction),))
+    return Decide((held(instruction, UNPOSTED),))
 
 
 def _taken_back(transaction: Transaction) -> dict[str, Any]:
@@ -194,17 +210,23 @@ def _taken_back(transaction: Transaction) -> dict[str, Any]:
     return {name: data[name] for name in ("account_token", "amount", "billing")}
 
 
-def _reverse_posted(instruction: PostingInstruction, posting: Outcome, original: Stored, shards: int) -> Plan:
+def _reverse_posted(
+    instruction: PostingInstruction, own: Stored, posting: Outcome, original: Stored, shards: int
+) -> Plan:
     transaction, data = instruction.transaction, posting.data
     if data["ledger"] != LEDGER:
         return Wait(f"{posting.transaction_id} is booked in another ledger")
-    if misfit := misfitting(instruction, posting, original):
-        return Decide((misfit,))
     amount, billing = Money.from_data(data["amount"]), Money.from_data(data["billing"])
-    room = amount.minor - transaction.amount.minor, billing.minor - transaction.billing.minor
+    before = original.reversed_minor, original.reversed_billing_minor
+    # A reversal tells what is to stand after it, not whether that counts what was taken back before.
+    unsure = 0 < before[0] < amount.minor and before[1] < billing.minor and own.outcome is None
+    if misfit := misfitting(instruction, posting, NOTHING if unsure else original):
+        return Decide((misfit,))
+    if unsure:
+        return Decide((held(instruction, FURTHER),))
     entries = tuple(Entry.from_data(entry) for entry in data["entries"])
     journal = reversal_of(entries, transaction, shards)
-    return Book(posted(instruction, journal), journal, may_overdraw(transaction.kind), room)
+    return Book(posted(instruction, journal), journal, may_overdraw(transaction.kind), before)
 
 
 def misfitting(instruction: PostingInstruction, posting: Outcome, original: Stored) -> Outcome | None:
@@ -318,19 +340,12 @@ def _reversed_before_posting(instruction: PostingInstruction, waiting: Outcome |
     )
 
 
-def _held(instruction: PostingInstruction) -> Outcome:
+def held(instruction: PostingInstruction, finding: Mapping[str, str]) -> Outcome:
+    """The outcome of an instruction the ledger cannot be sure of; a release books it as it is."""
     cause = instruction.cause
     data = {
         "transaction": instruction.transaction.to_data(),
-        "findings": [
-            {
-                "id": "partial-reversal-of-unposted",
-                "code": "PARTIAL_REVERSAL_OF_UNPOSTED",
-                "severity": "hold",
-                "text": "it takes back part of a transaction that is not posted, or one that another reversal"
-                " describes otherwise; release it once that is posted",
-            }
-        ],
+        "findings": [dict(finding)],
         "ruleset": cause.data.get("decision", {}).get("ruleset", "none"),
         "releasable": True,
     }
