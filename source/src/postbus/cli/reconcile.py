@@ -25,8 +25,8 @@ def reconcile(
 ) -> None:
     """Bring in approved records of which no trace is found: the stream forgets after 24 hours.
 
-    Reads the whole input table.  Records that cannot be read are named, and left to be corrected.  Those of other
-    regions are named as well: in a region that is nobody's they would lie for ever.
+    Reads the whole input table.  Records that cannot be read are named, and left to be corrected; those of
+    other regions are named as well, for in a region that is nobody's they would lie for ever.
     """
     desk = desk_of(context)
     answer = nothing_yet()
