@@ -72,7 +72,8 @@ def test_a_release_names_who_and_why_and_approves_the_posting(world: World) -> N
     assert outcome is not None
     decision = outcome.data["decision"]
     assert decision["reason"] == "the customer confirmed it"
-    assert decision["operator"].startswith("jane.doe, claimed by arn:aws:sts::")
+    assert decision["operator"].startswith("arn:aws:sts::")
+    assert decision["operator"].endswith(", as jane.doe")
     assert types(world) == ["TransactionPostingApproved", "TransactionReleased"]
 
 
@@ -255,3 +256,18 @@ def test_no_personal_data_beyond_the_last_four_digits_is_shown(world: World) -> 
         assert "Alice" not in told
         assert "DE89" not in told
     assert ALICE.account_id
+
+
+@pytest.mark.parametrize("claimed", ["jane, as root", "j" * 65, "1234_5678_9012_3456", "jane\x1b[2J", ""])
+def test_a_name_that_could_pass_for_another_is_refused(world: World, claimed: str) -> None:
+    hold(world)
+    answer = world.run("hold", "release", "visa-A1", *WAIVE, *REASON, "--operator", claimed)
+    assert (answer.exit_code, "--operator" in answer.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("reason", ["card 1234_5678_9012_3456", "card 1234/5678/9012/3"])
+def test_a_reason_with_a_long_number_is_refused_however_it_is_separated(world: World, reason: str) -> None:
+    hold(world)
+    answer = world.run("hold", "release", "visa-A1", *WAIVE, "--reason", reason)
+    assert "--reason" in answer.stderr
+    assert answer.exit_code != 0

@@ -76,6 +76,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("a text that is computed", change_row(text='"Much: " + string(billing.minor)'), r"\.text"),
     ("a text without quotes", change_row(text="Much"), r"\.text"),
     ("a text like a card number", change_row(text=json.dumps("See " + "1234 " * 4)), r"\.text"),
+    ("a text like one with other signs", change_row(text=json.dumps("See " + "1234_/" * 4)), r"\.text"),
     ("an unknown severity", change_row(severity='"stop"'), "finding.severity"),
     ("an empty text", change_row(text='""'), "finding.text"),
     ("a finding's id in capitals", change_row(id='"Big"'), r"\.id"),

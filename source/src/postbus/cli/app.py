@@ -5,7 +5,6 @@ from typing import Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
@@ -22,7 +21,7 @@ from postbus.cli import (
     status,
     trace,
 )
-from postbus.cli.desk import AS_JSON, Desk, desk_of
+from postbus.cli.desk import AS_JSON, Desk, SafeConsole, desk_of
 from postbus.cli.errors import CannotRun, Exit
 from postbus.domain.errors import InvariantBroken, Malformed, OutcomeUnknown, PostbusError, Unavailable
 
@@ -35,7 +34,7 @@ class PlainErrors(TyperGroup):
             return super().invoke(ctx)
         except (CannotRun, PostbusError, ClientError, BotoCoreError) as error:
             text, code = _told(error)
-            Console(stderr=True, soft_wrap=True).print(f"postbus: {text}", markup=False, highlight=False)
+            SafeConsole(stderr=True, soft_wrap=True).print(f"postbus: {text}", markup=False, highlight=False)
             raise typer.Exit(code) from None
 
 

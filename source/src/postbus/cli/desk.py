@@ -3,15 +3,17 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 
 from postbus.adapters.aws_calls import answering
 from postbus.adapters.dynamodb_outcome_reader import OutcomeReader
@@ -20,6 +22,7 @@ from postbus.adapters.dynamodb_timeline import DynamoDbTimeline
 from postbus.adapters.eventbridge_bus import EventBridgeBus
 from postbus.cli.deployment import Deployment
 from postbus.cli.errors import CannotRun
+from postbus.domain.card_numbers import long_numbers
 
 if TYPE_CHECKING:
     from postbus.adapters.dynamodb_books import LedgerBooks
@@ -27,12 +30,20 @@ if TYPE_CHECKING:
 AS_JSON = typer.Option(False, "--json", help="Answer as JSON, for programs.")
 REASON = typer.Option(..., "--reason", help="Why; it is kept with the decision.")
 OPERATOR = typer.Option(
-    None, "--operator", help="Your name; it is kept as claimed, beside the identity AWS knows you by."
+    None, "--operator", help="Your name; it is kept as claimed, after the identity AWS knows you by."
 )
 
-_OPERATOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9 @._:/+=,-]{0,255}", re.ASCII)
-_LONG_NUMBER = re.compile(r"[0-9]([ -]?[0-9]){12}", re.ASCII)
+# No comma: what follows the known identity is to be told from it.
+_OPERATOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9 @._:/+=-]{0,63}", re.ASCII)
 _MOST_OF_A_REASON = 500
+
+
+class SafeConsole(Console):
+    """A terminal that texts from elsewhere cannot steer: whatever it shows is ``printable``."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 class Desk:
@@ -41,7 +52,7 @@ class Desk:
     def __init__(self, find: Callable[[], Deployment]) -> None:
         self._find = find
         # A pipe or a file gets whole lines, whatever their length.
-        self.console = Console(width=None if sys.stdout.isatty() else 160, markup=False)
+        self.console = SafeConsole(width=None if sys.stdout.isatty() else 160, markup=False)
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -77,21 +88,22 @@ class Desk:
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
     def operator(self, claimed: str | None) -> str:
-        """Who gives the command: the caller's identity, and before it the name claimed, if any."""
-        if claimed is not None and not _OPERATOR.fullmatch(claimed):
+        """Who gives the command: the identity AWS knows, and after it the name claimed, if any."""
+        if claimed is not None and (not _OPERATOR.fullmatch(claimed) or long_numbers(claimed)):
             raise CannotRun(
-                "--operator: a name of letters, digits and @._:/+=,- such as jane.doe@example.org."
+                "--operator: at most 64 letters, digits and @._:/+=- such as jane.doe@example.org, "
+                "no number of 13 or more digits."
             )
         with answering("identity service"):
             known = str(self.deployment.client("sts").get_caller_identity()["Arn"])
-        return (f"{claimed}, claimed by {known}" if claimed else known)[:256]
+        return f"{known}, as {claimed}" if claimed else known
 
     # -- answers -------------------------------------------------------------------------------------------
 
     def show(self, as_json: bool, data: Mapping[str, Any], *people: RenderableType) -> None:
         """Answer a program with ``data``, or people with something to read."""
         if as_json:
-            text = json.dumps(data, indent=2, ensure_ascii=False)
+            text = json.dumps(data, indent=2)  # ASCII: nothing in it steers a terminal
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
             return
         for renderable in people:
@@ -119,6 +131,15 @@ class Desk:
             yield lambda done: bar.update(task, completed=done)
 
 
+def printable(text: str) -> str:
+    """``text`` without what would steer a terminal, hide or reorder what it shows; lines and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one for one in text if one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cf", "Cs")
+    )
+
+
 def desk_of(context: typer.Context) -> Desk:
     desk = context.obj
     assert isinstance(desk, Desk)
@@ -136,7 +157,7 @@ def checked_reason(reason: str) -> str:
         raise CannotRun("--reason: say why, for whoever asks later.")
     if len(reason) > _MOST_OF_A_REASON:
         raise CannotRun(f"--reason: at most {_MOST_OF_A_REASON} characters.")
-    if _LONG_NUMBER.search(reason):
+    if long_numbers(reason):
         raise CannotRun("--reason: no number of 13 or more digits; it is announced to everyone who listens.")
     return reason
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
+from postbus.domain.card_numbers import long_numbers
 from postbus.domain.errors import Malformed
 from postbus.domain.rules import PLAIN_FACTS, Finding
 
@@ -22,7 +23,6 @@ _FINDING_ID = re.compile(r"[a-z]+(-[a-z]+)*")
 _CODE = re.compile(r"[A-Z]+(_[A-Z]+)*")
 _LONGEST_ID = 64
 _LONGEST_TEXT = 300
-_LIKE_A_CARD_NUMBER = re.compile(r"[0-9]([ -]?[0-9]){12}")
 _NAME = re.compile(r"[a-z]+(_[a-z]+)*")
 
 
@@ -206,8 +206,10 @@ def _row(where: str, rule: Any, inputs: Mapping[str, str], outputs: Mapping[str,
         raise Malformed(f"{where}.id", f"small letters and hyphens, such as high-amount; not {finding.id!r}")
     if not _CODE.fullmatch(finding.code) or len(finding.code) > _LONGEST_ID:
         raise Malformed(f"{where}.code", f"capitals, such as HIGH_AMOUNT; not {finding.code!r}")
-    if len(finding.text) > _LONGEST_TEXT or _LIKE_A_CARD_NUMBER.search(finding.text):
-        raise Malformed(f"{where}.text", f"at most {_LONGEST_TEXT} characters, with no run of 13 digits")
+    if len(finding.text) > _LONGEST_TEXT or long_numbers(finding.text):
+        raise Malformed(
+            f"{where}.text", f"at most {_LONGEST_TEXT} characters, no number of 13 or more digits"
+        )
     return Row(rule["_id"], {field: cell for field, cell in cells.items() if cell.strip()}, finding)
 
 
