@@ -288,6 +288,37 @@ def test_what_the_stream_has_forgotten_is_found_by_comparing_the_table(world: Wo
     assert [event.transaction_id for event in world.on_the_bus()] == [approved]
 
 
+@pytest.mark.parametrize("shard_is_open", [True, False])
+def test_a_letter_is_not_taken_for_done_while_the_stream_has_not_told_all_of_it(
+    world: World, shard_is_open: bool
+) -> None:
+    class Halting(Stream):
+        def get_records(self, ShardIterator: str) -> Any:  # noqa: N803
+            if ShardIterator.startswith("0/"):
+                return super().get_records(ShardIterator)
+            return {"Records": [], **({"NextShardIterator": ShardIterator} if shard_is_open else {})}
+
+    for number in range(3):
+        world.put_record(auth=f"B{number}")
+    Halting(world, "B0", "B1", "B2")
+    world.send("dead_letters", "pipe-visa", positions(0, 2))
+    answer = world.run("dlq", "redrive", "pipe-visa")
+    assert depth(world, "pipe-visa") == int(shard_is_open)
+    assert ("try again" in answer.stderr) is shard_is_open
+    assert len(world.on_the_bus()) == (0 if shard_is_open else 2)
+
+
+def test_a_dead_letter_cannot_steer_the_terminal(world: World) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp"
+    world.send("dead_letters", "posting", f"not json {evil}", reason="because \u202e of \x7f this")
+    people = world.run("dlq", "show", "posting").stdout
+    assert "not json" in people
+    assert not set(people) & set("\x1b\x07\x9b\x7f\u202e")
+    assert world.run("dlq", "show", "posting", "--json").stdout.isascii()
+    stays = world.run("dlq", "redrive", "quarantine-visa")
+    assert "\x1b" not in stays.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from postbus.adapters.aws_calls import answering, code_of
-from postbus.domain.errors import PostbusError
+from postbus.domain.errors import PostbusError, Unavailable
 from postbus.domain.inbound.source import APPROVED
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def stream_records(
 
     Raises:
         Forgotten: the stream does not hold them any more.
+        Unavailable: it has not told them all, though it may hold them.
     """
     found: list[dict[str, Any]] = []
     try:
@@ -112,6 +113,8 @@ def stream_records(
         if code_of(error) in ("TrimmedDataAccessException", "ResourceNotFoundException"):
             raise Forgotten("the stream keeps records for 24 hours, and these are older") from error
         raise
+    if iterator:
+        raise Unavailable(f"the stream has told {len(found)} records and not yet all of them")
     if not found:
         raise Forgotten("the stream holds no such records any more")
     return found
