@@ -23,7 +23,7 @@ def test_an_unforeseen_error_leaves_by_its_type_name_and_is_logged_with_its_fram
 ) -> None:
     logger.cache_clear()
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "entry-under-test")
-    with pytest.raises(Unexpected, match="^KeyError$") as raised:
+    with pytest.raises(Unexpected, match=r"^KeyError$") as raised:
         request_function(lambda _config: failing(KeyError("s3cret")))({}, None)
     logger.cache_clear()
     assert raised.value.__suppress_context__

@@ -12,9 +12,9 @@ record that comes late is compared with a newer one as well.  A sender that chan
 more than the window defeats the fingerprint, which guards against mistakes; the identity does not depend on
 time.
 
-**Retention.** Identity claims bind for 400 days from their arrival, longer than any archive or table they could be
-replayed or resubmitted from.  At 200 bytes a claim, 400 days of a million payments a day are 80 GB, 20
-dollars a month.
+**Retention.** Identity claims bind for 400 days from their arrival, longer than any archive or table they
+could be replayed or resubmitted from.  At 200 bytes a claim, 400 days of a million payments a day are 80 GB,
+20 dollars a month.
 An id used again after that meets its outcome in the ledger, which is kept for ever.
 
 Known limit: a fingerprint has one claim.  Of three equal records, the middle one in time and last to arrive
