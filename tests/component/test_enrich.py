@@ -124,7 +124,7 @@ def test_what_was_decided_before_stands_and_is_told_again() -> None:
     event = replace(authorised(token="tok_sample_closed"), replay="replay-1")
     transaction = Transaction.from_event(event)
     posted = Outcome.of(
-        event,
+        event.replayed_as(None),
         OutcomeState.POSTED,
         "TransactionPosted",
         transaction.content_hash,
@@ -142,7 +142,10 @@ def test_what_was_decided_before_stands_and_is_told_again() -> None:
     )
     bench.outcomes.decide(posted)
     step = build(bench.accounts, bench.merchants, bench.velocity, bench.outcomes, lambda: NOON)
-    assert step([event]) == [Emit((posted.announcement(replay="replay-1"),))]
+    [result] = step([event])
+    assert result == Emit((posted.announcement(replay="replay-1"),))
+    assert isinstance(result, Emit)
+    assert result.events[0].replay == "replay-1"
     assert bench.outcomes.find(event.transaction_id) == posted
 
 
