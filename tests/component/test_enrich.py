@@ -124,7 +124,7 @@ def test_what_was_decided_before_stands_and_is_told_again() -> None:
     event = replace(authorised(token="tok_sample_closed"), replay="replay-1")
     transaction = Transaction.from_event(event)
     posted = Outcome.of(
-        event.replayed_as(None),
+        replace(event, replay=None),
         OutcomeState.POSTED,
         "TransactionPosted",
         transaction.content_hash,
