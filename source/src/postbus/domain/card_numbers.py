@@ -134,13 +134,18 @@ def _in_groups(groups: list[tuple[int, int]], text: str) -> Iterator[tuple[int, 
                 if count == 1 and _holds_one(digits):
                     found = 1
                 break
-            if len(digits) >= _FEWEST and passes_luhn(digits):
-                lengths = " ".join(str(end - start) for start, end in groups[first : first + count])
-                if count == 1 or _ISSUER.match(digits) or _ON_CARDS.fullmatch(lengths):
-                    found = count
+            if len(digits) < _FEWEST:
+                continue
+            likely = count == 1 or _ISSUER.match(digits) or _as_on_cards(groups[first : first + count])
+            if likely and passes_luhn(digits):
+                found = count
         if found:
             yield groups[first][0], groups[first + found - 1][1]
         first += found or 1
+
+
+def _as_on_cards(groups: list[tuple[int, int]]) -> bool:
+    return _ON_CARDS.fullmatch(" ".join(str(end - start) for start, end in groups)) is not None
 
 
 def _holds_one(run: str) -> bool:
