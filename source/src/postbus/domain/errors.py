@@ -3,7 +3,6 @@
 A refusal, a hold or a duplicate is none of these: it is a value, announced as an event.
 """
 
-
 # A path is made of names that a sender chose, one inside the other.
 _MOST_OF_A_FIELD = 200
 
