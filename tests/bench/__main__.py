@@ -13,6 +13,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
@@ -24,6 +25,7 @@ from typing import Any
 
 from local import checks, emulator, stack
 from local.settings import ROOT, Settings
+from local.terraform import SOURCE, run
 from postbus.cli.sample import load_sample
 from tests.bench import cost, imports, pipeline
 from tests.bench.meter import Meter, serve
@@ -124,7 +126,7 @@ def priced(deployed: Stack, settings: Settings) -> None:
         server.server_close()
     lines = cost.bill(units, COUNTED, functions)
     print(f"counted over {COUNTED} payments of the mock's ordinary mix at {COUNTED_PER_SECOND} a second\n")
-    cost.show(lines, cost.idle(deployed_resources(settings)))
+    cost.show(lines, cost.idle(planned_resources(settings)))
 
 
 @contextmanager
@@ -181,14 +183,21 @@ def json_lines(text: str) -> Iterator[dict[str, Any]]:
             yield told
 
 
-def deployed_resources(settings: Settings) -> Counter[str]:
-    """How many resources of each type Terraform made."""
-    state = stack.terraform(settings).state
-    counts: Counter[str] = Counter()
-    for resource in json.loads(state.read_text())["resources"]:
-        if resource["mode"] == "managed":
-            counts[resource["type"]] += len(resource["instances"])
-    return counts
+def planned_resources(settings: Settings) -> Counter[str]:
+    """How many resources of each type a deployment to AWS makes, alarms and pipes included: by its plan."""
+    terraform = stack.terraform(settings)
+    planned: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [terraform.program, f"-chdir={SOURCE}", "plan", "-json", "-input=false", "-lock=false"]
+        command += [f"-state={scratch}/none.tfstate", f"-var=region={settings.region}"]
+        command += ["-var=target={is_aws=false}"]
+        for told in json_lines(run(command, terraform.environment())):
+            change = told.get("change", {})
+            if told.get("type") == "planned_change" and change.get("action") == "create":
+                planned[change["resource"]["resource_type"]] += 1
+    if not planned["aws_cloudwatch_metric_alarm"]:
+        raise SystemExit("the plan names no alarm: has its notation changed?")
+    return planned
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import argparse
 import http.client
 import json
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -57,7 +57,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.units: Counter[str] = Counter()
+        self.units: dict[str, float] = defaultdict(float)
 
     def add(self, unit: str, count: float) -> None:
         with self._lock:
