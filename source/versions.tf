@@ -16,7 +16,7 @@ provider "aws" {
   s3_use_path_style           = !var.target.is_aws
   skip_credentials_validation = !var.target.is_aws
   skip_metadata_api_check     = !var.target.is_aws
-  max_retries                 = var.target.is_aws ? null : 2
+  max_retries                 = var.target.is_aws ? null : 6
 
   default_tags {
     tags = merge({ Application = "postbus", Deployment = "${var.name_prefix}postbus" }, var.tags)
