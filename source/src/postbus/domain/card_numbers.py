@@ -34,7 +34,8 @@ _NOT_CARDS = re.compile(
     rf"|{_IBAN.pattern}"
     r")(?![0-9A-Za-z])"
 )
-_TRACK_2 = re.compile(r"([0-9]{13,19})[dD]")
+# As on the stripe: number, separator, expiry as YYMM; a digest that happens to begin so is one in millions.
+_TRACK_2 = re.compile(r"([3-6][0-9]{12,18})[dD][0-9]{2}(?:0[1-9]|1[0-2])")
 
 
 def scan(text: str) -> list[str]:
