@@ -13,6 +13,7 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -139,7 +140,8 @@ def serve(listen: int, to: int, meter: Meter) -> ThreadingHTTPServer:
                     self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            with suppress(BrokenPipeError):  # whoever asked was ended meanwhile
+                self.wfile.write(content)
             if target := self.headers.get("X-Amz-Target"):
                 meter.count(target, _json(body), _json(content))
             else:
