@@ -1,6 +1,6 @@
 """Every figure the README states, measured on this machine.
 
-    make bench            all of it, about ten minutes on two cores
+    make bench            all of it, about six minutes on two cores
     make bench QUICK=1    smaller runs, for a look
 
 Absolute figures are this machine's; it is named first.  Nothing here asserts a time: a run fails only when it
