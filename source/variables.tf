@@ -191,7 +191,7 @@ variable "verify_ledger_every_minutes" {
 variable "timeline_batch_size" {
   description = "Events the timeline records per call; more than 10 needs a batching window."
   type        = number
-  default     = 100
+  default     = 1000
 }
 
 variable "timeline_batching_window_seconds" {

@@ -91,14 +91,16 @@ def bill(
         )
         writes = total("write ", timeline=timeline)
         line("timeline writes" if timeline else "table writes", "writes", writes, "measured sizes", timeline)
-        # A rule sends each event; a batch is received once and deleted once.
-        polled = {name: part for name, part in chosen.items() if part.get("queued")}
-        requests = sum(part["messages"] + 2 * part["invocations"] for part in polled.values())
+        # A rule sends each event; ten at most are received, and deleted, by one request.
+        polled = [part for part in chosen.values() if part.get("queued")]
+        requests = sum(
+            part["messages"] + 2 * max(part["invocations"], part["messages"] / 10) for part in polled
+        )
         line(
             "timeline queue" if timeline else "queues",
             "queues",
             requests + (0 if timeline else total("sqs ")),
-            "one send an event; receive and delete a batch",
+            "one send an event; receive and delete ten",
             timeline,
         )
     line("table reads", "reads", total("read "), "measured sizes")
