@@ -57,7 +57,7 @@ class Reason:
 
     Attributes:
         code: ISO 20022 ExternalStatusReason1Code, such as ``AM04``.
-        additional: lines of at most 105 characters: what was expected, its path and line; never personal data.
+        additional: lines of at most 105 characters: what was expected, path, line; never personal data.
     """
 
     code: str
@@ -82,7 +82,7 @@ class Fault:
     """What a check found.
 
     Attributes:
-        transfer: number of the transfer it stands in, the first is 1; ``None`` when it is the whole message's.
+        transfer: number of the transfer it stands in, the first is 1; ``None`` for the whole message.
     """
 
     reason: Reason
