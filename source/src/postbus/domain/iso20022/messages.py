@@ -141,6 +141,10 @@ class Transfer:
         amount: interbank settlement amount (pacs.008) or instructed amount (pain.001).
         instructed: instructed amount where it differs in currency (pacs.008).
         requested_date: ISO date of settlement or requested execution.
+        service_level: ISO 20022 ExternalServiceLevel1Code; the first, where there are several.
+        local_instrument: ISO 20022 ExternalLocalInstrument1Code.
+        category_purpose: ISO 20022 ExternalCategoryPurpose1Code.
+        purpose: ISO 20022 ExternalPurpose1Code.
     """
 
     number: int
@@ -166,6 +170,25 @@ class Transfer:
     charge_bearer: str | None = None
     purpose: str | None = None
     requested_date: str | None = None
+    service_level: str | None = None
+    local_instrument: str | None = None
+    category_purpose: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A transfer or return whose amount is none: what an answer quotes of it, so that it can be refused."""
+
+    number: int
+    place: Place
+    end_to_end_id: str | None = None
+    instruction_id: str | None = None
+    transaction_id: str | None = None
+    payment_information_id: str | None = None
+    uetr: str | None = None
+    instructing_agent: Agent | None = None
+    instructed_agent: Agent | None = None
+    requested_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +196,8 @@ class Return:
     """One returned transfer of a pacs.004.
 
     Attributes:
+        amount: returned interbank settlement amount.
+        original_amount: interbank settlement amount of what is returned; more than ``amount`` when part is.
         reason: ISO 20022 ExternalReturnReason1Code, if it is a code.
     """
 
@@ -184,8 +209,12 @@ class Return:
     original_end_to_end_id: str | None = None
     original_transaction_id: str | None = None
     original_uetr: str | None = None
+    original_amount: Money | None = None
     return_id: str | None = None
     reason: str | None = None
+    instructing_agent: Agent | None = None
+    instructed_agent: Agent | None = None
+    requested_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +240,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What came in, whole: exactly one of the three lists is filled.
+    """What came in, whole: one of the three lists is filled, but for what is unreadable.
 
     Attributes:
         message_id: ``MsgId`` (camt.056: the assignment's ``Id``).
@@ -234,6 +263,7 @@ class Message:
     transfers: tuple[Transfer, ...] = ()
     returns: tuple[Return, ...] = ()
     references: tuple[Reference, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
 
 class Status(StrEnum):
@@ -265,13 +295,14 @@ class Standing:
     """Where one transfer stands: what an answer quotes of it, and its verdict.
 
     Attributes:
+        amount: ``None`` for one whose amount could not be read.
         settled_at: when it was booked, for one that was.
     """
 
     number: int
     status: Status
-    amount: Money
-    end_to_end_id: str
+    amount: Money | None = None
+    end_to_end_id: str | None = None
     instruction_id: str | None = None
     transaction_id: str | None = None
     payment_information_id: str | None = None
