@@ -5,13 +5,12 @@ are claimed through ``ports.ClaimStore``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
 
 from postbus.domain.iso20022.checks import CheckAnswer, CheckRequest
-from postbus.domain.iso20022.messages import MessageType, Reason, Status
+from postbus.domain.iso20022.messages import MessageType, Reason
 from postbus.domain.iso20022.workflow import (
     AccountKey,
     Child,
@@ -23,7 +22,6 @@ from postbus.domain.iso20022.workflow import (
     Head,
     Reservation,
     StepName,
-    StepRecord,
 )
 from postbus.domain.money import Money
 
@@ -39,20 +37,6 @@ class Attached(Enum):
     SAME = "same"
     CONFLICT = "conflict"
     NOT_FOUND = "not_found"
-
-
-@dataclass(frozen=True, slots=True)
-class OpenTransaction:
-    """An entry of the index of open transactions, as it was a moment ago.
-
-    Attributes:
-        steps: the last sending of each step, with the reason for one that was parked.
-    """
-
-    transaction_id: str
-    status: Status
-    deadline: datetime
-    steps: Mapping[StepName, StepRecord]
 
 
 class MessageStore(Protocol):
@@ -137,7 +121,7 @@ class MessageStore(Protocol):
         reasons: Sequence[Reason] = (),
         settled_at: datetime | None = None,
     ) -> int:
-        """Set a child's final state, once, and count it off in the same write.
+        """Set a child's final state, the first one told, and count it off in the same write.
 
         Whoever is told 0 asks for the release, also on redelivery; of several that finish at the same time
         at least one is told 0, and nobody before the last child is final.
@@ -145,7 +129,8 @@ class MessageStore(Protocol):
         Returns:
             How many children are open now, whether it was finished by this call or before.
         Raises:
-            InvariantBroken: there is no such child, or not all are kept yet, or its final state is another.
+            InvariantBroken: there is no such child, or not all are kept yet; or one says that it was booked
+                and the other that it was not.
         """
         ...
 
@@ -184,8 +169,11 @@ class MessageStore(Protocol):
         """
         ...
 
-    def open_transactions(self) -> Iterator[OpenTransaction]:
-        """All open ones, in no order: for the operator's lists of pending, stuck and parked ones."""
+    def unfinished(self) -> Iterator[Head]:
+        """All open transactions, in no order: for the operator's lists of pending, stuck and parked ones.
+
+        Each as it stands now; which ones, eventually consistent.
+        """
         ...
 
 

@@ -37,7 +37,7 @@ def pipeline_transaction_id(transaction_id: str, number: int) -> str:
 
 
 def child_of(pipeline_id: str) -> tuple[str, int] | None:
-    """Transaction id and number of the transfer a pipeline id stands for; ``None`` if for none of a message."""
+    """Transaction id and number of the transfer a pipeline id stands for; ``None`` where it is no such id."""
     key = pipeline_id.removeprefix(f"{credit_transfers.NAME}-")
     letters, hyphen, number = key[:32], key[32:33], key[33:]
     if key == pipeline_id or len(letters) != 32 or hyphen != "-" or not letters.isascii():
@@ -156,6 +156,7 @@ class Head:
 
     Attributes:
         owner: the client it belongs to.
+        reasons: of the status it has now.
         version: number of its history's entries, the first status is 1.
         deadline: from then on it may be timed out.
         incoming: the message; ``None`` until one is attached.
@@ -173,6 +174,7 @@ class Head:
     opened_at: datetime
     deadline: datetime
     home_region: str
+    reasons: tuple[Reason, ...] = ()
     incoming: Document | None = None
     message_type: MessageType | None = None
     message_id: str | None = None
@@ -211,15 +213,16 @@ class Entry:
 
 
 class ChildState(StrEnum):
-    """Where one transfer is.
-
-    REJECTED never reached the pipeline, VOIDED was taken back there.
-    """
+    """Where one transfer is: VOIDED was taken back in the pipeline, REJECTED refused there or before."""
 
     OPEN = "OPEN"
     POSTED = "POSTED"
     VOIDED = "VOIDED"
     REJECTED = "REJECTED"
+
+    def contradicts(self, told: "ChildState") -> bool:
+        """Whether what is told of a final transfer cannot be true beside this: booked, or not booked."""
+        return (self is ChildState.POSTED) != (told is ChildState.POSTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,14 +233,15 @@ class Child:
         pipeline_id: the pipeline's transaction id; ``None`` for one that never goes there.
         record: the inbound record written for it, kept so that a repeat writes the same one; tokens, no
             personal data.
+        amount: ``None`` for one whose amount could not be read.
         requested_date: ISO date.
         settled_at: when it was booked.
     """
 
     number: int
     state: ChildState
-    amount: Money
-    end_to_end_id: str
+    amount: Money | None = None
+    end_to_end_id: str | None = None
     pipeline_id: str | None = None
     record: Mapping[str, Any] | None = None
     instruction_id: str | None = None
