@@ -13,7 +13,8 @@ locals {
     fileset(local.root, "events/*/v*/schema.json"),
     fileset(local.root, "events/records/*/v*/schema.json"),
     fileset(local.root, "rules/**/*.json"),
-    ["requirements.txt", "source/build/package.py", "source/build/packages.toml"],
+    fileset(local.root, "source/build/*.toml"),
+    ["requirements.txt", "source/build/package.py"],
   )
   input_hash = sha256(join("\n", concat(
     [var.platform, var.python_version],
