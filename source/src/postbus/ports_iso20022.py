@@ -195,7 +195,8 @@ class Documents(Protocol):
     def upload_url(self, key: str, length_bytes: int, sha256: str, valid_for: timedelta) -> str:
         """A presigned URL for one PUT of exactly so many bytes with exactly this hash (64 hex digits).
 
-        The uploader must send ``Content-Length`` and ``x-amz-checksum-sha256`` (base64) as they were signed.
+        The uploader must send ``Content-Length``, ``x-amz-checksum-sha256`` (base64) and ``If-None-Match: *``
+        as they were signed; 412 says that it was uploaded before.
         """
         ...
 

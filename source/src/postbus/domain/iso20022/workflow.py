@@ -322,8 +322,8 @@ class FoundAccount:
 class Reservation(StrEnum):
     """What came of reserving the funds for a transfer.
 
-    RESERVED now or by an earlier call; SHORT of funds; DECIDED: posted or voided before, so that there is
-    nothing left to reserve.
+    RESERVED now or by an earlier call; SHORT of funds; DECIDED: the pipeline has posted, voided or held it
+    before, so that there is nothing left to reserve.
     """
 
     RESERVED = "RESERVED"
