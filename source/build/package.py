@@ -8,9 +8,9 @@ The same inputs give the same bytes.  Wheels are fetched once per platform into 
 against the lock's hashes each time they are used; finished archives are kept in `.build/archives` by the hash
 of their inputs, so building again takes a moment.  Several builds may run at once.
 
-A package with `schemas = true` carries the ISO 20022 schemas of iso20022_schemas.toml, each checked by its sha256, and
-on top those of the operator's own folder (`--schema-dir` or ISO20022_SCHEMA_DIR).  Whoever runs the code from the tree
-gets the same files, without the operator's, below .build/iso20022/xsd:
+A package with `schemas = true` carries the ISO 20022 schemas of iso20022_schemas.toml, each checked by its
+sha256, and on top those of the operator's own folder (`--schema-dir` or ISO20022_SCHEMA_DIR).  To run the
+code from the tree, the same files without the operator's come below .build/iso20022/xsd by:
 
     python3 source/build/package.py iso20022 --schemas
 """
