@@ -28,6 +28,7 @@ _BEGINNING = 1000
 
 _XS = "{http://www.w3.org/2001/XMLSchema}"
 _STEP = re.compile(r"(?:\{[^}]*\})?([^/\[\]{}]+)(?=\[|/|$)")
+_ATTRIBUTE = re.compile(r"Element '[^']*'(?:,|: The) attribute '([^']*)'")
 _EXPECTED = re.compile(r"\}([A-Za-z0-9_.-]+)")
 _OUTSIDE = tuple(_XS + name for name in ("import", "include", "redefine", "override"))
 
@@ -105,7 +106,9 @@ class Schema:
                 return self._content(entry.message, at)
             case "SCHEMAV_CVC_COMPLEX_TYPE_4":
                 return "CH21", f"the mandatory attribute{self._attribute(entry.message)}"
-            case "SCHEMAV_CVC_COMPLEX_TYPE_3_2_1" | "SCHEMAV_CVC_COMPLEX_TYPE_3_2_2":
+            case (
+                "SCHEMAV_CVC_COMPLEX_TYPE_3_2_1" | "SCHEMAV_CVC_COMPLEX_TYPE_3_2_2" | "SCHEMAV_CVC_TYPE_3_1_1"
+            ):
                 return "FF02", "no such attribute"
             case "SCHEMAV_CVC_COMPLEX_TYPE_2_3" | "SCHEMAV_CVC_COMPLEX_TYPE_2_1":
                 return "FF02", "elements only, no text between them"
@@ -133,9 +136,8 @@ class Schema:
 
     def _attribute(self, message: str) -> str:
         """The attribute that an error is about, if the schema knows it: `` Ccy``."""
-        _, found, tail = message.partition(" attribute '")
-        name = tail.partition("'")[0]
-        return f" {name}" if found and name in self._names else ""
+        named = _ATTRIBUTE.match(message)
+        return f" {named[1]}" if named and named[1] in self._names else ""
 
     def _walk(self, root: etree._Element, path: str) -> "_Walked":
         """Follow a path of the processor, whose steps are ``*[2]``, ``name[2]`` or ``prefix:name``."""
