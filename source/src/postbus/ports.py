@@ -225,6 +225,10 @@ class Metrics(Protocol):
 class MessageApi(Protocol):
     """The ISO 20022 API, as one of its clients sees it."""
 
+    def check(self) -> None:
+        """Raise ``Unavailable`` unless it can take messages now."""
+        ...
+
     def submit(self, key: str, body: bytes) -> Accepted | Refused:
         """Hand in a message, once for each key however often it is asked.
 
@@ -245,7 +249,7 @@ class BrokerReader(Protocol):
     """A queue of a message broker, read message by message."""
 
     def take(self, wait_seconds: float) -> Delivery | None:
-        """The next message; it is the reader's until it is done with, given back, or its connection ends.
+        """The next message; it is the reader's until it is done with, or the reader closed.
 
         Returns:
             ``None`` when none came in time, or as many are in hand as may be.
@@ -258,10 +262,6 @@ class BrokerReader(Protocol):
         """Let the broker forget the message."""
         ...
 
-    def give_back(self, delivery: Delivery) -> None:
-        """Let the broker deliver the message again, to anyone, at once."""
-        ...
-
     def refuse(self, delivery: Delivery, reason: str) -> None:
         """Put the message, whole, where refused ones wait, and only then let the broker forget it.
 
@@ -272,7 +272,7 @@ class BrokerReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Tell the broker all that was decided, and give back what is in hand."""
+        """Tell the broker what is done, and give back the rest: it is delivered again, to anyone."""
         ...
 
 

@@ -49,6 +49,12 @@ class HttpMessageApi:
         exchange = Exchange(f"{parts.scheme}://{parts.netloc}", _DEADLINES, most_bytes=_MOST_BYTES)
         return cls(exchange, credentials, parts.path)
 
+    def check(self) -> None:
+        """See ``ports.MessageApi``: its own word on the stores and queues behind it."""
+        reply = self._ask("GET", "/health/deep", {})
+        if reply.status != 200:
+            raise Unavailable(f"GET /health/deep answered {reply.status}")
+
     def submit(self, key: str, body: bytes) -> Accepted | Refused:
         """See ``ports.MessageApi``.
 

@@ -110,7 +110,8 @@ class _Link:
         It works at least once: what was said goes out, and the end of the connection is noticed.
         """
         is_late: list[bool] = []
-        timer = self._loop.call_later(max(seconds, 0.0), lambda: is_late.append(True))
+        left = 0.0 if until() else max(seconds, 0.0)
+        timer = self._loop.call_later(left, lambda: is_late.append(True))
         self._loop.activate_poller()
         try:
             while True:
@@ -213,12 +214,6 @@ class RabbitMqReader:
         self._link.check()
         del self._taken[delivery.receipt]
         self._link.channel.basic_ack(int(delivery.receipt))
-        self._link.wait(lambda: True, 0)
-
-    def give_back(self, delivery: Delivery) -> None:
-        self._link.check()
-        del self._taken[delivery.receipt]
-        self._link.channel.basic_nack(int(delivery.receipt), requeue=True)
         self._link.wait(lambda: True, 0)
 
     def refuse(self, delivery: Delivery, reason: str) -> None:

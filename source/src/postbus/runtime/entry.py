@@ -47,6 +47,27 @@ def queue_function(bind: Callable[[Config], Step]) -> Handler:
     return _traced(lambda event, _context: bound()(event))
 
 
+def message_function(bind: Callable[[Config], Callable[[Any], None]]) -> Handler:
+    """The handler of a function whose queue holds JSON messages that are no events.
+
+    Args:
+        bind: makes the step from the settings; it returns when a message is done with.
+    """
+
+    @cache
+    def bound() -> Callable[[Mapping[str, Any]], Any]:
+        from postbus.adapters.sqs_queue import SqsQueue
+        from postbus.runtime.clients import client
+        from postbus.runtime.queue import process_each
+
+        config = Config.from_environment()
+        step = bind(config)
+        queue = SqsQueue(client("sqs"), config.text("QUEUE_URL"), config.text("DEAD_LETTER_QUEUE_URL"))
+        return lambda event: process_each(event["Records"], step, queue)
+
+    return _traced(lambda event, _context: bound()(event))
+
+
 def step_function(own: "StepName", bind: Callable[[Config], "workflow.Step"]) -> Handler:
     """The handler of a function that takes one step of client transactions from its FIFO queue.
 

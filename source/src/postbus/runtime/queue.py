@@ -91,6 +91,39 @@ def process(
     return {"batchItemFailures": failures}
 
 
+def process_each(
+    records: Sequence[Mapping[str, Any]],
+    step: Callable[[Any], None],
+    queue: Queue,
+    jitter: Callable[[], float] = random.random,
+) -> dict[str, list[dict[str, str]]]:
+    """Run a batch of SQS records whose bodies are JSON, but no events, through a step, one by one.
+
+    A message succeeds when its step returns, or when it was parked; an error is sorted as in ``process``.
+
+    Returns:
+        The Lambda partial-batch response.
+    """
+    began = time.monotonic()
+    verdicts = [_run_one(step, record) for record in records]
+    failures = [
+        {"itemIdentifier": record["messageId"]}
+        for record, verdict in zip(records, verdicts, strict=True)
+        if not put_away(record, verdict, queue, jitter)
+    ]
+    took = {"milliseconds": round((time.monotonic() - began) * 1000)}
+    logger().info("batch", extra={"messages": len(records), "failed": len(failures), **took})
+    return {"batchItemFailures": failures}
+
+
+def _run_one(step: Callable[[Any], None], record: Mapping[str, Any]) -> Result | Fail:
+    try:
+        step(body_of(record))
+    except Exception as error:  # noqa: BLE001 - sorted by who must act
+        return verdict_on(error, receive_count(record))
+    return Emit(())
+
+
 def body_of(record: Mapping[str, Any]) -> Any:
     """A record's body, which is JSON; raises Malformed."""
     try:
