@@ -45,7 +45,7 @@ BY_A_SCHEME_ONLY = {
     "pacs.008.001.08-joaoabuenosi-missing-category-purpose": "FedNow asks for a category purpose",
     "pacs.008.001.08-joaoabuenosi-non-fednow-msgid": "FedNow has a form of its own for MsgId",
     "pacs.008.001.08-joaoabuenosi-non-usd": "FedNow takes dollars only: Agreement.currencies",
-    "pacs.028.001.03-joaoabuenosi-missing-original": "FedNow asks for OrgnlGrpInf; the UETR names the original",
+    "pacs.028.001.03-joaoabuenosi-missing-original": "FedNow asks for OrgnlGrpInf; the UETR names it",
 }
 
 # The versions whose schemas are installed, or come with these messages; of others none may be there.
