@@ -27,7 +27,7 @@ from local import checks, emulator, stack
 from local.settings import ROOT, Settings
 from local.terraform import SOURCE, run
 from postbus.cli.sample import load_sample
-from tests.bench import cost, imports, pipeline
+from tests.bench import cost, imports, iso20022, pipeline
 from tests.bench.meter import Meter, serve
 from tests.e2e.stack import Stack
 
@@ -53,13 +53,16 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", default=os.environ.get("QUICK") == "1")
-    parser.add_argument("--only", choices=("imports", "pipeline", "cost", "debtor"))
+    parser.add_argument("--only", choices=("imports", "iso20022", "pipeline", "cost", "debtor"))
     options = parser.parse_args()
     print(f"machine: {machine()}\nload before: {os.getloadavg()[0]:.2f}\n", flush=True)
     if options.only in (None, "imports"):
         section("Packages and cold imports")
         imports.report(built_packages())
-    if options.only == "imports":
+    if options.only in (None, "iso20022"):
+        section("ISO 20022 messages, on one core")
+        iso20022.report(options.quick)
+    if options.only in ("imports", "iso20022"):
         return
     settings = checks.own_port(Settings.from_environment())
     try:
