@@ -1,7 +1,7 @@
 """What it takes to judge an ISO 20022 message: on one core, beside two other ways of reading the same files.
 
-The rivals are xmlschema, which checks the same schema, and pyiso20022, which builds a message's classes and asks
-no schema.  pyiso20022 is no dependency of the project; where it is not installed its line says so:
+The rivals are xmlschema, which checks the same schema, and pyiso20022, which builds a message's classes
+and asks no schema.  pyiso20022 is no dependency of the project; where it is not installed its line says so:
 
     python -m venv /tmp/pyiso && /tmp/pyiso/bin/pip install pyiso20022==1.6.2 xsdata
     PYISO20022_PYTHON=/tmp/pyiso/bin/python python -m tests.bench --only iso20022
