@@ -144,6 +144,11 @@ def test_a_message_names_each_reason_of_its_transfers_once_and_does_not_explain_
     assert judge(found).reasons == (Reason("AC04"), Reason("AM04"))
 
 
+def test_the_reasons_of_a_message_have_one_order_so_that_the_same_answer_is_the_same_bytes() -> None:
+    found = ["RC01", "DU01", "AC04", "BE04", "AM04", "AC06", "MS03"]
+    assert [reason.code for reason in judge([child(REJECTED, *found)]).reasons] == sorted(found)
+
+
 def test_a_decisions_own_reason_goes_before_the_usual_one() -> None:
     given_reason = (Reason("FRAD"),)
     assert judge(children(VOIDED), CANCELLATION, given_reason).reasons == given_reason
