@@ -194,3 +194,11 @@ def test_a_message_of_another_type_is_malformed() -> None:
     )
     with pytest.raises(Malformed):
         read(root, MessageType.of("pacs.009.001.08"))
+
+
+def test_of_several_reasons_the_first_counts() -> None:
+    one = "<RtrRsnInf><Rsn><Cd>AC04</Cd></Rsn></RtrRsnInf>"
+    second = one.replace("AC04", "AC06")
+    for between in ("", "<!-- and -->"):
+        reading = own_message("pacs.004.001.10", {one: f"{one}{between}{second}"})
+        assert reading.message.returns[0].reason == "AC04"

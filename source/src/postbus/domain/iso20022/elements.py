@@ -22,9 +22,12 @@ def children(element: _Element | None) -> Children:
     """The element's children by local name; of several of one name, the first.  None has no children."""
     if element is None or not len(element):
         return _NONE
-    # From the last to the first, so that the first stays.  What stands for the tag of a comment is no name,
-    # and passing over comments here would cost a third of the time that reading takes.
-    return {str(child.tag)[_LOCAL_NAME]: child for child in reversed(element)}
+    # From the last to the first, so that the first stays.  Most messages have no comments, and passing over
+    # them here would cost a third of the time that reading takes: their tag is no text.
+    try:
+        return {child.tag[_LOCAL_NAME]: child for child in reversed(element)}
+    except TypeError:
+        return {local_name(child): child for child in element.iterchildren("*", reversed=True)}
 
 
 def named(element: _Element, name: str) -> Iterator[_Element]:
@@ -39,6 +42,8 @@ def local_name(element: _Element) -> str:
 def descend(element: _Element | None, *names: str) -> _Element | None:
     """The element below, by local names; of several of one name, the first."""
     for name in names:
+        if element is None:
+            return None
         element = children(element).get(name)
     return element
 

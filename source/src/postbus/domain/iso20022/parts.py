@@ -1,5 +1,7 @@
 """The parts that messages share, in whichever version: agents, parties, accounts, payment types, dates."""
 
+from functools import lru_cache
+
 from lxml.etree import _Element
 
 from postbus.domain.iso20022.elements import Children, children, descend, named, text, token
@@ -10,17 +12,25 @@ def agent(element: _Element | None) -> Agent | None:
     """A financial institution; its BIC is ``BIC`` in older versions, ``BICFI`` since."""
     if element is None:
         return None
-    institution = children(descend(element, "FinInstnId"))
+    institution = children(children(element).get("FinInstnId"))
+    bic = text(institution.get("BICFI", institution.get("BIC")))
+    if bic is not None and len(institution) == 1:
+        return _of_bic(bic)
     member = children(institution.get("ClrSysMmbId"))
-    system = children(member.get("ClrSysId"))
     return Agent(
-        bic=text(institution.get("BICFI", institution.get("BIC"))),
+        bic=bic,
         lei=text(institution.get("LEI")),
-        clearing_system=text(_code(system)),
+        clearing_system=text(_code(children(member.get("ClrSysId")))),
         clearing_member=text(member.get("MmbId")),
         name=text(institution.get("Nm")),
         country=text(_country(institution)),
     )
+
+
+@lru_cache(maxsize=1024)
+def _of_bic(bic: str) -> Agent:
+    """Most agents are named by their BIC alone, and a file names few of them."""
+    return Agent(bic=bic)
 
 
 def party(element: _Element | None) -> Party | None:
@@ -60,7 +70,7 @@ def account(element: _Element | None) -> AccountIdentification | None:
 
 def code(element: _Element | None) -> str | None:
     """The ``Cd`` of a choice of code and proprietary; ``None`` for a proprietary one."""
-    return text(descend(element, "Cd"))
+    return None if element is None else text(children(element).get("Cd"))
 
 
 def date_of(element: _Element | None) -> str | None:
