@@ -223,7 +223,7 @@ def test_the_place_has_indexes_and_lines_whatever_the_prefix(untouched: Schemas)
 @pytest.mark.parametrize(
     "flood",
     [
-        "<CdtTrfTxInf/>" * 150_000,
+        "<GrpHdr/>" + "<CdtTrfTxInf/>" * 150_000,
         "<Hans/>" * 300_000,
         "<GrpHdr><MsgId/></GrpHdr>" * 50_000,
         "<GrpHdr x=''/>" * 150_000,

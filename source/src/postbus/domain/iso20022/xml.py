@@ -91,9 +91,6 @@ def _refusal(body: bytes, limit_bytes: int) -> Fault | None:
 
 
 def _is_utf_8(body: bytes) -> bool:
-    # UTF-16 without a mark is full of zero bytes, which no XML has.
-    if b"\0" in body:
-        return False
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:
