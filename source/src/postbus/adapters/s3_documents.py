@@ -50,11 +50,12 @@ class S3Documents:
             if code_of(error) in ("404", "NoSuchKey", "NotFound"):
                 return None
             raise
-        if "ChecksumSHA256" not in answer:
+        checksum = answer.get("ChecksumSHA256")
+        if not checksum:
             # Put there by other means: what the hash is has to be seen.
             body = self.get(key)
             return None if body is None else _document(key, body)
-        return Document(key, base64.b64decode(answer["ChecksumSHA256"]).hex(), answer["ContentLength"])
+        return Document(key, base64.b64decode(checksum).hex(), answer["ContentLength"])
 
     def get(self, key: str) -> bytes | None:
         try:
