@@ -278,6 +278,8 @@ resource "aws_api_gateway_stage" "this" {
   #checkov:skip=CKV_AWS_120:every answer is the newest one there is: nothing may be cached
   #checkov:skip=CKV2_AWS_51:clients show certificates where a custom domain with a truststore is set
   #checkov:skip=CKV2_AWS_29:web_acl_arn associates the owner's own firewall
+  #checkov:skip=CKV2_AWS_77:what the firewall holds is its owner's choice
+  #checkov:skip=CKV2_AWS_4:execution logs hold bodies and headers; access logs say what happened
   #checkov:skip=CKV_AWS_76:it is, in the dynamic block below, which checkov does not read
   rest_api_id          = aws_api_gateway_rest_api.this.id
   stage_name           = local.stage
