@@ -83,7 +83,7 @@ def test_what_is_put_aside_keeps_what_its_sender_said_but_neither_expires_nor_sp
                 app_id="ledger",
                 expiration="60000",
                 user_id="postbus",
-                headers={"BCC": [f"{queues.name}.copies"], "batch": 7},
+                headers={"CC": [f"{queues.name}.copies"], "batch": 7},
             ),
         )
     reader = queues.reader()
