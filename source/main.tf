@@ -202,7 +202,7 @@ module "iso20022" {
   bus              = module.event_bus.bus
   bus_grants       = { decide = module.event_bus.grants.decide }
   pattern          = local.routes["collect"].pattern
-  accounts         = { environment = module.reference_data.environment.accounts, grants = module.reference_data.grants.accounts }
+  accounts         = { environment = module.reference_data.environment.accounts, grants = concat(module.reference_data.grants.accounts, module.reference_data.find_account_grants) }
   claims           = { environment = module.duplicates.environment, grants = module.duplicates.grants }
   ledger           = { environment = module.ledger.environment, grants = module.ledger.grants }
   credit_transfers = { table_name = module.credit_transfers.table_name, grants = module.credit_transfers.grants.submit }
