@@ -10,7 +10,7 @@ HEAD            owner, status, reasons, version, opened_at, home_region; ``deadl
                 ``children_open`` once all of them are kept
 STATUS#00001 …  one per status, written with the change of HEAD and never touched again: at, by, reasons
 CHILD#00001 …   one per transfer: state, what an answer quotes, the pipeline's id and the record for it
-DECISION#<key>  kind, by, at, reasons, message, numbers; ``verdict`` once it was carried out
+DECISION#<key>  kind, by, at, reasons, message, numbers, note; ``verdict`` once it was carried out
 ==============  ==========================================================================================
 
 The index ``open`` (``open_shard``, ``deadline``) names every open transaction.  Times are RFC 3339 text.
@@ -194,6 +194,7 @@ def of_child(transaction_id: str, child: Child) -> dict[str, Any]:
         "requested_date": child.requested_date,
         "reasons": _reason_values(child.reasons),
         "settled_at": _time_text(child.settled_at),
+        "held_at": _time_text(child.held_at),
     }
     return key(transaction_id, child_part(child.number)) | typed(values)
 
@@ -216,6 +217,7 @@ def to_child(item: Item) -> Child:
         requested_date=values.get("requested_date"),
         reasons=_reasons(values["reasons"]),
         settled_at=_time(values.get("settled_at")),
+        held_at=_time(values.get("held_at")),
     )
 
 
@@ -231,6 +233,7 @@ def of_decision(transaction_id: str, decision: Decision) -> dict[str, Any]:
         "message": None if decision.message is None else asdict(decision.message),
         "numbers": list(decision.numbers),
         "verdict": decision.verdict,
+        "note": decision.note,
     }
     return key(transaction_id, f"{DECISION}{decision.key}") | typed(values)
 
@@ -246,6 +249,7 @@ def to_decision(item: Item) -> Decision:
         message=_document(values.get("message")),
         numbers=tuple(values["numbers"]),
         verdict=values.get("verdict"),
+        note=values.get("note"),
     )
 
 

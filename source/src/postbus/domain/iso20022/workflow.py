@@ -236,6 +236,7 @@ class Child:
         amount: ``None`` for one whose amount could not be read.
         requested_date: ISO date.
         settled_at: when it was booked.
+        held_at: when the pipeline held it for an operator, if it did; only while it is open does that matter.
     """
 
     number: int
@@ -251,6 +252,21 @@ class Child:
     instructing_agent: Agent | None = None
     instructed_agent: Agent | None = None
     requested_date: str | None = None
+    reasons: tuple[Reason, ...] = ()
+    settled_at: datetime | None = None
+    held_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The final state of one transfer.
+
+    Attributes:
+        settled_at: when it was booked, for one that was.
+    """
+
+    number: int
+    state: ChildState
     reasons: tuple[Reason, ...] = ()
     settled_at: datetime | None = None
 
@@ -275,6 +291,7 @@ class Decision:
         message: the camt.056 it came with.
         numbers: of the transfers it concerns; empty for all of them.
         verdict: what came of it, in one word; ``None`` until it was carried out.
+        note: why, in an operator's own words; a client is never told.
     """
 
     key: str
@@ -285,6 +302,7 @@ class Decision:
     message: Document | None = None
     numbers: tuple[int, ...] = ()
     verdict: str | None = None
+    note: str | None = None
 
 
 class AccountKeyKind(StrEnum):
