@@ -20,9 +20,6 @@ posting_maximum_concurrency         = 2
 timeline_maximum_concurrency        = 2
 iso20022_maximum_concurrency        = 2
 
-# The emulator waits out a batching window though the batch is full.
-timeline_batching_window_seconds = 0
-
 # A killed worker's messages come back after this.
 function_timeout_seconds = 20
 queue_visibility_seconds = 30

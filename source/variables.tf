@@ -294,7 +294,7 @@ variable "iso20022_maximum_concurrency" {
 variable "timeline_batch_size" {
   description = "Events the timeline records per call; more than 10 needs a batching window."
   type        = number
-  default     = 10
+  default     = 100
 }
 
 variable "timeline_batching_window_seconds" {

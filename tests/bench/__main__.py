@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,8 +33,8 @@ from tests.bench.meter import Meter, serve
 from tests.e2e.stack import Stack
 
 # Payments of the run whose units are counted; enough that batches fall as they do under a steady load.
-COUNTED = 200
-COUNTED_PER_SECOND = 20
+COUNTED = 400
+COUNTED_PER_SECOND = 40
 
 
 def machine() -> str:
@@ -107,29 +108,90 @@ def built_packages() -> dict[str, Path]:
 
 def priced(deployed: Stack, settings: Settings) -> None:
     """Count what a run asks for, and what a million payments would cost."""
+    mix = {"count": COUNTED, "rate_per_second": COUNTED_PER_SECOND, "invalid_rate": 0, "declined_rate": 0}
     meter = Meter()
     server = serve(0, settings.port, meter)
     endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    try:
-        with through(deployed, endpoint):
-            mix = {"seed": 1, "rate_per_second": COUNTED_PER_SECOND, "invalid_rate": 0, "declined_rate": 0}
-            # New workers are warmed first, and their connections made.
-            deployed.invoke("visa-mock", {**mix, "count": 20, "seed": 2})
-            deployed.quiet(180)
-            meter.units.clear()
-            since = int(time.time() * 1000)
-            deployed.invoke("visa-mock", {**mix, "count": COUNTED})
-            deployed.quiet(180)
-            units = dict(meter.units)
-            functions = invocations(deployed, since)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with batching_window(deployed):
+        try:
+            with through(deployed, endpoint):
+                # New workers are warmed first, and their connections made.
+                deployed.invoke("visa-mock", {**mix, "seed": 2, "count": 40})
+                deployed.quiet(180)
+                meter.units.clear()
+                deployed.invoke("visa-mock", {**mix, "seed": 1})
+                deployed.quiet(180)
+                units = dict(meter.units)
+        finally:
+            server.shutdown()
+            server.server_close()
+        # The meter costs time: what the functions take is measured without it.
+        deployed.invoke("visa-mock", {**mix, "seed": 3, "count": 40})
+        deployed.quiet(180)
+        since = int(time.time() * 1000)
+        deployed.invoke("visa-mock", {**mix, "seed": 4})
+        deployed.quiet(180)
+        functions = invocations(deployed, since)
     lines = cost.bill(units, COUNTED, functions)
     print(f"counted over {COUNTED} payments of the mock's ordinary mix at {COUNTED_PER_SECOND} a second\n")
     cost.show(lines, cost.idle(planned_resources(settings)))
+
+
+@contextmanager
+def batching_window(deployed: Stack) -> Iterator[None]:
+    """Poll the timeline's queue as Lambda does on AWS: the emulator takes ten messages at most, at once."""
+    functions, queues = deployed.client("lambda"), deployed.client("sqs")
+    name = deployed.deployment["functions"]["record-timeline"]
+    (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    url = queues.get_queue_url(QueueName=mapping["EventSourceArn"].rpartition(":")[2])["QueueUrl"]
+    size = int(variable_default("timeline_batch_size"))
+    window = float(variable_default("timeline_batching_window_seconds"))
+    ended = threading.Event()
+
+    def received() -> Iterator[Any]:
+        while messages := queues.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["ApproximateReceiveCount"]
+        ).get("Messages"):
+            yield from messages
+
+    def poll() -> None:
+        while not ended.wait(window):
+            waiting = list(received())
+            for start in range(0, len(waiting), size):
+                batch = waiting[start : start + size]
+                deployed.invoke("record-timeline", {"Records": [as_record(message) for message in batch]})
+                for message in batch:
+                    queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    thread = threading.Thread(target=poll, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def as_record(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message as Lambda hands it to a function."""
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+    }
+
+
+def variable_default(name: str) -> str:
+    """The default of a Terraform variable: what a deployment to AWS has."""
+    text = (SOURCE / "variables.tf").read_text()
+    found = re.search(rf'variable "{name}" {{[^}}]*?\n  default += (\S+)', text)
+    if found is None:
+        raise SystemExit(f"variables.tf: {name} has no default")
+    return found[1]
 
 
 @contextmanager

@@ -20,28 +20,31 @@ from typing import Any
 KB = 1024
 
 
-def item_bytes(value: Any) -> int:
-    """Size of a DynamoDB item or attribute value as the service counts it: names plus values, in bytes."""
-    if not isinstance(value, Mapping):
-        return len(str(value).encode())
-    size = 0
-    for name, attribute in value.items():
-        size += len(name.encode())
-        for kind, content in attribute.items():
-            match kind:
-                case "S":
-                    size += len(content.encode())
-                case "B":
-                    size += len(content) * 3 // 4
-                case "N":
-                    size += (len(content) + 1) // 2 + 1
-                case "SS":
-                    size += sum(len(element.encode()) for element in content)
-                case "L" | "M":
-                    size += 3 + len(json.dumps(content))
-                case _:
-                    size += 1
-    return size
+def item_bytes(item: Mapping[str, Any]) -> int:
+    """Size of a DynamoDB item as the service counts it: names plus values, in bytes.
+
+    Source: DynamoDB developer guide, item sizes and formats.
+    """
+    return sum(len(name.encode()) + _value_bytes(attribute) for name, attribute in item.items())
+
+
+def _value_bytes(attribute: Mapping[str, Any]) -> int:
+    ((kind, content),) = attribute.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "B":
+            return len(content) * 3 // 4
+        case "N":
+            return (len(content) + 1) // 2 + 1
+        case "SS":
+            return sum(len(element.encode()) for element in content)
+        case "L":
+            return 3 + sum(1 + _value_bytes(element) for element in content)
+        case "M":
+            return 3 + len(content) + item_bytes(content)
+        case _:
+            return 1
 
 
 def write_units(size: int) -> int:

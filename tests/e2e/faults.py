@@ -1,7 +1,7 @@
 """Ways to make a deployed part fail and come back, by its public settings only."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.e2e.stack import Stack
@@ -50,11 +50,33 @@ def granted(stack: Stack, function: str, action: str, resource: str) -> Iterator
 @contextmanager
 def workflow_that_dies(stack: Stack) -> Iterator[None]:
     """Every execution fails at once and uncaught, as one does that the service ends."""
+    dies = '{"StartAt": "Die", "States": {"Die": {"Type": "Fail", "Error": "Killed", "Cause": "a test"}}}'
+    with _workflow(stack, lambda _definition: dies):
+        yield
+
+
+@contextmanager
+def bus_that_refuses_an_entry_once(stack: Stack) -> Iterator[None]:
+    """The workflow's first sending holds one more entry, which every bus refuses: nobody is AWS."""
+    foreign = {"Source": "aws.nobody", "DetailType": "Refused", "Detail": "{}"}
+    first = f"$sendings = 0 ? $append($entries, {json.dumps(foreign)}) : $entries"
+
+    def edited(definition: str) -> str:
+        machine = json.loads(definition)
+        machine["States"]["Announce"]["Arguments"]["Entries"] = "{% " + first + " %}"
+        return json.dumps(machine)
+
+    with _workflow(stack, edited):
+        yield
+
+
+@contextmanager
+def _workflow(stack: Stack, edited: Callable[[str], str]) -> Iterator[None]:
+    """Another definition for the executions that start meanwhile."""
     states = stack.client("stepfunctions")
     arn = stack.deployment["workflow_arn"]
     before = states.describe_state_machine(stateMachineArn=arn)["definition"]
-    dies = '{"StartAt": "Die", "States": {"Die": {"Type": "Fail", "Error": "Killed", "Cause": "a test"}}}'
-    states.update_state_machine(stateMachineArn=arn, definition=dies)
+    states.update_state_machine(stateMachineArn=arn, definition=edited(before))
     try:
         yield
     finally:

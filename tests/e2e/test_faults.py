@@ -9,7 +9,7 @@ import pytest
 from postbus.adapters.eventbridge_bus import entry
 from postbus.domain.event import Event
 from postbus.domain.lifecycle import OutcomeState
-from tests.e2e.faults import NOWHERE, environment, workflow_that_dies
+from tests.e2e.faults import NOWHERE, bus_that_refuses_an_entry_once, environment, workflow_that_dies
 from tests.e2e.stack import Stack, new_id, until, visa_record
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("pipes_or_runner", "workflows")]
@@ -62,6 +62,35 @@ def test_a_ledger_that_is_away_for_a_while_loses_nothing_and_fills_no_dead_lette
     for transaction_id in waiting:
         stack.outcome(transaction_id, OutcomeState.POSTED)
     assert stack.depth(stack.deployment["dead_letters"]["posting"]) == dead_before
+
+
+def test_the_workflow_tries_again_while_its_rules_are_away(stack: Stack) -> None:
+    dead_before = stack.depth(stack.deployment["dead_letters"]["business-rules"])
+    with environment(stack, "evaluate-rules", AWS_ENDPOINT_URL_S3=NOWHERE):
+        transaction_id = stack.put_record("visa", visa_record())
+        stack.tells(transaction_id, "TransactionEnriched")
+        until("the rules have failed once", lambda: failures(stack, "evaluate-rules"))
+        assert stack.outcomes.find(transaction_id) is None
+    stack.outcome(transaction_id, OutcomeState.POSTED)
+    assert [event.type for event in stack.story(transaction_id)].count("TransactionEnriched") == 1
+    assert stack.depth(stack.deployment["dead_letters"]["business-rules"]) == dead_before
+
+
+def failures(stack: Stack, function: str) -> int:
+    """Calls of the function in the last minute that raised, by its own log."""
+    logs = stack.client("logs").filter_log_events(
+        logGroupName=f"/aws/lambda/{stack.deployment['functions'][function]}",
+        startTime=int((datetime.now(UTC).timestamp() - 60) * 1000),
+    )
+    return sum("Unavailable" in event["message"] for event in logs["events"])
+
+
+def test_an_entry_that_the_bus_refuses_is_sent_again(stack: Stack) -> None:
+    with bus_that_refuses_an_entry_once(stack):
+        transaction_id = stack.put_record("visa", visa_record())
+        posted = stack.outcome(transaction_id, OutcomeState.POSTED)
+    assert posted.data["billing"]["amount"] == "1299"
+    assert set(stack.trial_balance().values()) == {0}
 
 
 def test_an_execution_that_dies_uncaught_is_swept(stack: Stack) -> None:

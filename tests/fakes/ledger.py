@@ -12,7 +12,7 @@ from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.lifecycle import FINAL_OUTCOMES, OutcomeState
 from postbus.domain.money import Money
 from postbus.domain.outcome import Outcome
-from postbus.domain.posting import Account, Direction, Entry, PostingInstruction, balance_key
+from postbus.domain.posting import Account, Direction, Entry, PostingInstruction, balance_key, shard_of
 from postbus.domain.settlement import (
     NOTHING,
     Book,
@@ -108,17 +108,18 @@ class InMemoryLedger:
         if self._books.away:
             return [NotNow("ledger did not answer")] * len(instructions)
         answers: dict[int, Answer] = {}
+        shard = shard_of(instructions[0].transaction.transaction_id, self._shards) if instructions else 0
         # Reversals after the rest, so that a batch may hold a reversal and its original in either order.
         turns = sorted(enumerate(instructions), key=lambda turn: turn[1].transaction.kind == "reversal")
         for index, instruction in turns:
-            answers[index] = self._settle(instruction)
+            answers[index] = self._settle(instruction, shard)
         return [answers[index] for index in range(len(instructions))]
 
-    def _settle(self, instruction: PostingInstruction) -> Answer:
+    def _settle(self, instruction: PostingInstruction, shard: int) -> Answer:
         transaction, books = instruction.transaction, self._books
         original_id = transaction.original_transaction_id
         own = books.read(transaction.transaction_id)
-        match settle(instruction, own, books.read(original_id) if original_id else NOTHING, self._shards):
+        match settle(instruction, own, books.read(original_id) if original_id else NOTHING, shard):
             case Stand(outcomes):
                 return Settled(outcomes)
             case Wait(reason):
@@ -156,7 +157,7 @@ class InMemoryLedger:
         )
 
     def fund(self, account: Account, amount: Money, posting_id: str, decided_at: datetime) -> Outcome:
-        book = funding(account, amount, posting_id, decided_at, self._shards)
+        book = funding(account, amount, posting_id, decided_at, shard_of(posting_id, self._shards))
         stored = self._books.read(posting_id).outcome
         if stored is None:
             self._books.book(book)

@@ -69,7 +69,7 @@ def lines(journal: Journal) -> list[str]:
     ids=["purchase", "withdrawal", "refund", "transfer", "abroad", "refund-abroad", "transfer-abroad"],
 )
 def test_each_kind_has_its_recipe(details: dict[str, Any], expected: list[str]) -> None:
-    assert lines(journal_of(instruction("A1", **details), 64)) == expected
+    assert lines(journal_of(instruction("A1", **details), shard=7)) == expected
 
 
 def test_every_kind_has_a_recipe_or_reverses_one() -> None:
@@ -78,9 +78,9 @@ def test_every_kind_has_a_recipe_or_reverses_one() -> None:
 
 
 def test_customers_have_one_balance_item_and_internal_accounts_many() -> None:
-    foreign = journal_of(instruction("A1", amount=USD_11, billing=EUR_10), 64)
+    foreign = journal_of(instruction("A1", amount=USD_11, billing=EUR_10), shard=7)
     assert [entry.shard is None for entry in foreign.entries] == [True, False, False, False]
-    transfer = journal_of(instruction("A1", Kind.TRANSFER, to=BOB), 64)
+    transfer = journal_of(instruction("A1", Kind.TRANSFER, to=BOB), shard=7)
     assert [entry.shard is None for entry in transfer.entries] == [True, True]
 
 
@@ -101,7 +101,7 @@ def test_postings_spread_evenly_over_the_shards() -> None:
 @given(minors, minors)
 def test_what_is_booked_is_what_was_authorised_and_balances(amount: int, billing: int) -> None:
     approved = instruction("A1", amount=Money(amount, "USD"), billing=Money(billing, "EUR"))
-    journal = journal_of(approved, 64)
+    journal = journal_of(approved, shard=7)
     assert imbalance(journal.entries) == {}
     own, *_, far = journal.entries
     assert (own.account_id, own.amount) == ("NL-CUR-0001", Money(billing, "EUR"))
@@ -112,12 +112,15 @@ def test_what_is_booked_is_what_was_authorised_and_balances(amount: int, billing
 def test_a_reversal_is_exact_in_its_own_amounts(
     amount: int, billing: int, back: int, back_billing: int
 ) -> None:
-    original = journal_of(instruction("A1", amount=Money(amount, "USD"), billing=Money(billing, "EUR")), 64)
+    original = journal_of(
+        instruction("A1", amount=Money(amount, "USD"), billing=Money(billing, "EUR")), shard=7
+    )
     reversal = instruction("R1", Kind.REVERSAL, Money(back, "USD"), Money(back_billing, "EUR"), reverses="A1")
-    journal = reversal_of(original.entries, reversal.transaction, 128)
+    journal = reversal_of(original.entries, reversal.transaction, shard=9)
     for before, after in zip(original.entries, journal.entries, strict=True):
         assert after.account_id == before.account_id
         assert after.direction is not before.direction
+        assert (before.shard, after.shard) in ((None, None), (7, 9))
         assert after.amount == Money(
             back if before.amount.currency == "USD" else back_billing, before.amount.currency
         )
@@ -154,7 +157,7 @@ def test_a_transfer_without_its_creditor_is_malformed() -> None:
         event, data={name: value for name, value in event.data.items() if name != "counterparty"}
     )
     with pytest.raises(Malformed, match="counterparty"):
-        journal_of(PostingInstruction.from_event(lonely, NOON), 64)
+        journal_of(PostingInstruction.from_event(lonely, NOON), shard=7)
 
 
 def test_an_approval_without_an_account_is_malformed() -> None:
@@ -166,4 +169,4 @@ def test_an_approval_without_an_account_is_malformed() -> None:
 
 def test_a_reversal_has_no_recipe_of_its_own() -> None:
     with pytest.raises(InvariantBroken, match="original"):
-        journal_of(instruction("R1", Kind.REVERSAL, reverses="A1", of=ALICE), 64)
+        journal_of(instruction("R1", Kind.REVERSAL, reverses="A1", of=ALICE), shard=7)

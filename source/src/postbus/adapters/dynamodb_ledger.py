@@ -25,7 +25,7 @@ from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.lifecycle import FINAL_OUTCOMES
 from postbus.domain.money import Money
 from postbus.domain.outcome import Outcome
-from postbus.domain.posting import Account, Direction, Entry, PostingInstruction, balance_key
+from postbus.domain.posting import Account, Direction, Entry, PostingInstruction, balance_key, shard_of
 from postbus.domain.settlement import (
     NOTHING,
     Book,
@@ -148,6 +148,7 @@ class DynamoDbLedger:
     def post(self, instructions: Sequence[PostingInstruction]) -> Sequence[Answer]:
         """Book each instruction at most once; see ``ports.Ledger``.
 
+        All of them move the same balance item of an internal account: the one of the first posting's id.
         Once the tables do not answer, the rest of the batch is not tried.
         """
         answers: dict[int, Answer] = {}
@@ -167,20 +168,21 @@ class DynamoDbLedger:
         together: list[_Booking] = []
         alone: list[tuple[int, PostingInstruction]] = []
         named: set[str] = set()
+        shard = self._shard(instructions[0].transaction.transaction_id) if instructions else 0
         for index, instruction in enumerate(instructions):
             transaction = instruction.transaction
-            plan = settle(instruction, NOTHING, NOTHING, self._shards)
+            plan = settle(instruction, NOTHING, NOTHING, shard)
             if isinstance(plan, Book) and transaction.transaction_id not in named:
                 together.append(_Booking(index, instruction, plan))
             else:
                 alone.append((index, instruction))
             named.add(transaction.transaction_id)
         for group in _fitting(_connected(together)):
-            yield from self._book_together(group)
+            yield from self._book_together(group, shard)
         for index, instruction in alone:
-            yield index, self._settle(instruction)
+            yield index, self._settle(instruction, shard)
 
-    def _book_together(self, group: Sequence[_Booking]) -> Iterator[tuple[int, Answer]]:
+    def _book_together(self, group: Sequence[_Booking], shard: int) -> Iterator[tuple[int, Answer]]:
         """Book a group in one transaction.  What stands against it is found, and the others go on."""
         changes = _merged((booking.book, NOTHING) for booking in group)
         items = [self._put(booking.book.outcome, NOTHING, booking.instruction) for booking in group]
@@ -193,23 +195,23 @@ class DynamoDbLedger:
         decided = [booking for booking, failed in verdicts if failed]
         if decided or len(group) == 1:
             if undecided := [booking for booking, failed in verdicts if decided and not failed]:
-                yield from self._book_together(undecided)
+                yield from self._book_together(undecided, shard)
             for booking in decided or group:
-                yield booking.index, self._settle(booking.instruction)
+                yield booking.index, self._settle(booking.instruction, shard)
         else:
             # Some account lacks the money for all of them: halve until only the culprits are refused.
             half = len(group) // 2
-            yield from self._book_together(group[:half])
-            yield from self._book_together(group[half:])
+            yield from self._book_together(group[:half], shard)
+            yield from self._book_together(group[half:], shard)
 
-    def _settle(self, instruction: PostingInstruction) -> Answer:
+    def _settle(self, instruction: PostingInstruction, shard: int) -> Answer:
         """Look at what is stored, decide, and write it if that is still what is stored; else look again."""
         transaction = instruction.transaction
         for _ in range(_ROUNDS):
             own, original = self._outcomes.read(transaction.transaction_id), NOTHING
             if transaction.original_transaction_id is not None:
                 original = self._outcomes.read(transaction.original_transaction_id)
-            match settle(instruction, own, original, self._shards):
+            match settle(instruction, own, original, shard):
                 case Stand(outcomes):
                     return Settled(outcomes)
                 case Wait(reason):
@@ -244,6 +246,9 @@ class DynamoDbLedger:
         return (
             Settled((refusal,)) if self._writer.write(self._decisions((refusal,), (own,))) is None else None
         )
+
+    def _shard(self, posting_id: str) -> int:
+        return shard_of(posting_id, self._shards)
 
     def _covered(self, change: _Change) -> bool:
         """Whether the account has the money after all; asked before it is said not to."""
@@ -308,7 +313,7 @@ class DynamoDbLedger:
             InvariantBroken: ``posting_id`` was used for something else.
             Unavailable: the tables did not answer.
         """
-        book = funding(account, amount, posting_id, decided_at, self._shards)
+        book = funding(account, amount, posting_id, decided_at, self._shard(posting_id))
         changes = _merged([(book, NOTHING)])
         if self._writer.write([self._put(book.outcome, NOTHING), *self._updates(changes)]) is None:
             return book.outcome

@@ -93,7 +93,7 @@ class HttpLedger:
             return self._ask_then_book(instruction, own, original)
         if original.state is OutcomeState.POSTED and own.state in (None, OutcomeState.RELEASED):
             return self._reverse_posted(instruction, own, original)
-        match settle(instruction, own, original, shards=1):
+        match settle(instruction, own, original, shard=0):
             case Stand(outcomes):
                 return Settled(outcomes)
             case Decide(outcomes):

@@ -168,7 +168,7 @@ def balance_key(account_id: str, currency: str, shard: int | None = None) -> str
 
 
 def shard_of(posting_id: str, shards: int) -> int:
-    """Which of an internal account's balance items a posting moves.
+    """Which of an internal account's balance items a posting moves, and those that are booked along with it.
 
     The number of shards may grow at any time: an account's balance is the sum of all its items, each entry
     tells the item it moved, and nothing is ever looked up by shard again.  It must not shrink only because
@@ -214,19 +214,20 @@ def may_overdraw(kind: Kind) -> bool:
             assert_never(kind)
 
 
-def journal_of(instruction: PostingInstruction, shards: int) -> Journal:
+def journal_of(instruction: PostingInstruction, shard: int) -> Journal:
     """The entries that book an instruction other than a reversal.
 
     The account's side is booked in the billing amount, the other side in the transaction amount: what the
     scheme, the cash desk or the creditor is owed.  Where their currencies differ, the bank's position in
     each currency takes the other side, so that debits equal credits in both.
 
+    Args:
+        shard: of the internal accounts, see ``shard_of``.
     Raises:
         Malformed: a transfer without its counterparty.
         InvariantBroken: a reversal; its entries are its original's, see ``reversal_of``.
     """
     transaction, account = instruction.transaction, instruction.account
-    shard = shard_of(transaction.transaction_id, shards)
     direction = Direction.DEBIT
     far_shard: int | None = None
     match transaction.kind:
@@ -259,7 +260,7 @@ def journal_of(instruction: PostingInstruction, shards: int) -> Journal:
     )
 
 
-def reversal_of(entries: Iterable[Entry], transaction: Transaction, shards: int) -> Journal:
+def reversal_of(entries: Iterable[Entry], transaction: Transaction, shard: int) -> Journal:
     """The original's entries, turned around, in the reversal's own amounts.
 
     Each entry takes the reversal's amount in its currency, so a partial reversal is exact: nothing is
@@ -268,10 +269,9 @@ def reversal_of(entries: Iterable[Entry], transaction: Transaction, shards: int)
     Args:
         entries: the original's.
         transaction: the reversal, of the same currencies.
-        shards: of internal accounts, now; the original may have been booked when there were fewer.
+        shard: of the internal accounts; the original may have been booked on another.
     """
     amounts = {amount.currency: amount for amount in (transaction.amount, transaction.billing)}
-    shard = shard_of(transaction.transaction_id, shards)
     return Journal(
         tuple(
             Entry(
@@ -285,11 +285,11 @@ def reversal_of(entries: Iterable[Entry], transaction: Transaction, shards: int)
     )
 
 
-def funding_of(account: Account, amount: Money, posting_id: str, shards: int) -> Journal:
+def funding_of(account: Account, amount: Money, shard: int) -> Journal:
     """The entries that give an account its opening balance, out of its head office account."""
     return Journal(
         (
-            Entry(account.head_office_account, Direction.DEBIT, amount, shard_of(posting_id, shards)),
+            Entry(account.head_office_account, Direction.DEBIT, amount, shard),
             Entry(account.account_id, Direction.CREDIT, amount),
         )
     )

@@ -125,13 +125,13 @@ class Contradiction:
 Plan = Book | Decide | Stand | Wait | Contradiction
 
 
-def settle(instruction: PostingInstruction, own: Stored, original: Stored, shards: int) -> Plan:
+def settle(instruction: PostingInstruction, own: Stored, original: Stored, shard: int) -> Plan:
     """What to do about an instruction.
 
     Args:
         own: what is stored under its transaction id.
         original: what is stored under the id it reverses; ``NOTHING`` for what is no reversal.
-        shards: balance items of each internal account.
+        shard: the balance item it moves of an internal account.
     """
     transaction = instruction.transaction
     if own.outcome and not own.outcome.concerns(transaction.to_data()):
@@ -151,10 +151,10 @@ def settle(instruction: PostingInstruction, own: Stored, original: Stored, shard
                 f"asked to post {transaction.content_hash}"
             )
     if transaction.kind is Kind.REVERSAL:
-        return _settle_reversal(instruction, own, original, shards)
+        return _settle_reversal(instruction, own, original, shard)
     if mismatch := _currency_mismatch(instruction):
         return Decide((refusal(instruction, "CURRENCY_MISMATCH", mismatch),))
-    journal = journal_of(instruction, shards)
+    journal = journal_of(instruction, shard)
     return Book(posted(instruction, journal), journal, may_overdraw(transaction.kind))
 
 
@@ -167,14 +167,14 @@ def _currency_mismatch(instruction: PostingInstruction) -> str | None:
     return None
 
 
-def _settle_reversal(instruction: PostingInstruction, own: Stored, original: Stored, shards: int) -> Plan:
+def _settle_reversal(instruction: PostingInstruction, own: Stored, original: Stored, shard: int) -> Plan:
     transaction = instruction.transaction
     original_id = transaction.original_transaction_id
     if original_id == transaction.transaction_id:
         return Decide((refusal(instruction, "REVERSAL_OF_REVERSAL", "it names itself as its original"),))
     match original.outcome:
         case Outcome(state=OutcomeState.POSTED) as posting:
-            return _reverse_posted(instruction, own, posting, original, shards)
+            return _reverse_posted(instruction, own, posting, original, shard)
         case Outcome(state=OutcomeState.SENDING):
             return Wait(f"{original_id} is being sent to another ledger")
         case Outcome(state=OutcomeState.VOIDED) as voided:
@@ -211,7 +211,7 @@ def _taken_back(transaction: Transaction) -> dict[str, Any]:
 
 
 def _reverse_posted(
-    instruction: PostingInstruction, own: Stored, posting: Outcome, original: Stored, shards: int
+    instruction: PostingInstruction, own: Stored, posting: Outcome, original: Stored, shard: int
 ) -> Plan:
     transaction, data = instruction.transaction, posting.data
     if data["ledger"] != LEDGER:
@@ -225,7 +225,7 @@ def _reverse_posted(
     if unsure:
         return Decide((held(instruction, FURTHER),))
     entries = tuple(Entry.from_data(entry) for entry in data["entries"])
-    journal = reversal_of(entries, transaction, shards)
+    journal = reversal_of(entries, transaction, shard)
     return Book(posted(instruction, journal), journal, may_overdraw(transaction.kind), before)
 
 
@@ -274,9 +274,9 @@ def posted(instruction: PostingInstruction, journal: Journal) -> Outcome:
     return _outcome(instruction, OutcomeState.POSTED, "TransactionPosted", data)
 
 
-def funding(account: Account, amount: Money, posting_id: str, decided_at: datetime, shards: int) -> Book:
+def funding(account: Account, amount: Money, posting_id: str, decided_at: datetime, shard: int) -> Book:
     """The opening balance of an account, as a posting like any other, so that the books are whole."""
-    journal = funding_of(account, amount, posting_id, shards)
+    journal = funding_of(account, amount, shard)
     content = content_hash({"funding": account.account_id, **amount.to_data()})
     outcome = Outcome(
         transaction_id=posting_id,
