@@ -232,6 +232,10 @@ class InMemoryDocuments:
         seconds = int(valid_for.total_seconds())
         return f"memory:{key}?length={length_bytes}&sha256={sha256}&seconds={seconds}"
 
+    def download_url(self, key: str, valid_for: timedelta) -> str:
+        self._answer()
+        return f"memory:{key}?seconds={int(valid_for.total_seconds())}"
+
     def _answer(self) -> None:
         if self.away:
             raise Unavailable("documents did not answer")

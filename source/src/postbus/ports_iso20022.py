@@ -200,6 +200,10 @@ class Documents(Protocol):
         """
         ...
 
+    def download_url(self, key: str, valid_for: timedelta) -> str:
+        """A presigned URL for GETs of what lies there."""
+        ...
+
 
 class Steps(Protocol):
     """The queues of the steps."""

@@ -88,6 +88,13 @@ class S3Documents:
             raise InvariantBroken("an upload's length is not signed: the client must sign with s3v4")
         return url
 
+    def download_url(self, key: str, valid_for: timedelta) -> str:
+        return self._client.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": self._bucket, "Key": key},
+            ExpiresIn=int(valid_for.total_seconds()),
+        )
+
 
 def _document(key: str, body: bytes) -> Document:
     return Document(key, hashlib.sha256(body).hexdigest(), len(body))

@@ -47,3 +47,8 @@ class SqsSteps:
                 # With the attempt: without it a redrive within five minutes would vanish.
                 MessageDeduplicationId=f"{transaction_id}.{step}.{attempt}",
             )
+
+    def look(self, step: StepName) -> None:
+        """Ask a step's queue for nothing but an answer; raises Unavailable."""
+        with answering(f"queue of {step}"):
+            self._client.get_queue_attributes(QueueUrl=self._urls[step], AttributeNames=["QueueArn"])

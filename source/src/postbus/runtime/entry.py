@@ -16,6 +16,7 @@ from postbus.runtime.logging import log_unexpected, logger
 if TYPE_CHECKING:
     from postbus.domain.iso20022 import workflow
     from postbus.domain.iso20022.workflow import StepName
+    from postbus.runtime.api import Route
 
 Handler = Callable[[Any, Any], Any]
 
@@ -110,6 +111,25 @@ def request_function(bind: Callable[[Config], Callable[[Any], Any]]) -> Handler:
         answer = bound()(event)
         logger().info("answered", extra={"milliseconds": round((time.monotonic() - began) * 1000)})
         return answer
+
+    return _traced(handler)
+
+
+def api_function(bind: Callable[[Config], "Mapping[str, Route]"]) -> Handler:
+    """The handler of a function that answers an API's calls.
+
+    Args:
+        bind: makes the routes from the settings, with AWS behind their ports.
+    """
+
+    @cache
+    def bound() -> "Mapping[str, Route]":
+        return bind(Config.from_environment())
+
+    def handler(event: Any, _context: Any) -> Any:
+        from postbus.runtime.api import serve
+
+        return serve(event, bound())
 
     return _traced(handler)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from postbus.domain.errors import Malformed
 from postbus.domain.iso20022.messages import Message, Reason, Reference, Status
+from postbus.domain.iso20022.originals import matching
 from postbus.domain.iso20022.status import FINAL, Actor, may_move
 from postbus.domain.iso20022.workflow import Child, Decision, DecisionKind, Document, Head, StepName
 
@@ -158,7 +159,7 @@ def step_to_redrive(head: Head, decisions: Iterable[Decision]) -> StepName | Non
 # -- cancellation requests -------------------------------------------------------------------------------
 
 
-def concerned(request: Message, message_id: str, children: Collection[Child]) -> tuple[int, ...] | Reference:
+def concerned(request: Message, message_id: str, children: Sequence[Child]) -> tuple[int, ...] | Reference:
     """Which transfers of a message a camt.056 is about: their numbers, empty for all of them.
 
     Args:
@@ -169,33 +170,9 @@ def concerned(request: Message, message_id: str, children: Collection[Child]) ->
         The numbers, or the first reference that is about something else.
     """
     numbers: set[int] = set()
-    whole = False
     for reference in request.references:
-        if reference.original_message_id not in (None, message_id):
+        found = matching(children, reference)
+        if reference.original_message_id not in (None, message_id) or not found:
             return reference
-        if _names_a_transfer(reference):
-            found = {child.number for child in children if _is_about(reference, child)}
-            if not found:
-                return reference
-            numbers |= found
-        else:
-            whole = True
-    return () if whole or len(numbers) == len(children) else tuple(sorted(numbers))
-
-
-def _names_a_transfer(reference: Reference) -> bool:
-    return any(named for named, _ in _pairs(reference, None))
-
-
-def _is_about(reference: Reference, child: Child) -> bool:
-    return all(named is None or named == own for named, own in _pairs(reference, child))
-
-
-def _pairs(reference: Reference, child: Child | None) -> tuple[tuple[str | None, str | None], ...]:
-    """What a reference names, beside what the transfer is called."""
-    return (
-        (reference.original_uetr, child.uetr if child else None),
-        (reference.original_end_to_end_id, child.end_to_end_id if child else None),
-        (reference.original_transaction_id, child.transaction_id if child else None),
-        (reference.original_instruction_id, child.instruction_id if child else None),
-    )
+        numbers |= {child.number for child in found}
+    return () if len(numbers) == len(children) else tuple(sorted(numbers))
