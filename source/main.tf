@@ -35,7 +35,8 @@ module "encryption" {
 module "packages" {
   source         = "./modules/packages"
   context        = local.context
-  packages       = concat(["core", "rules", "mock"], var.iso20022 ? ["iso20022", "screening"] : [])
+  packages       = concat(["core", "rules", "mock"], var.iso20022 ? ["iso20022", "screening"] : [], local.mq_bridges[*].package)
+  schema_dir     = var.iso20022_schema_dir
   platform       = var.package_platform
   python_version = local.python_version
   builder_python = var.builder_python
@@ -207,7 +208,7 @@ module "iso20022" {
   ledger           = { environment = module.ledger.environment, grants = module.ledger.grants }
   credit_transfers = { table_name = module.credit_transfers.table_name, grants = module.credit_transfers.grants.submit }
 
-  clients               = var.iso20022_clients
+  clients               = merge(var.iso20022_clients, { for bridge in local.mq_bridges : bridge.client => {} })
   api                   = var.iso20022_api
   deadline_seconds      = var.iso20022_deadline_seconds
   largest_message_mb    = var.iso20022_largest_message_mb
@@ -220,6 +221,20 @@ module "iso20022" {
   secret_recovery_days  = var.secret_recovery_days
   dns_suffix            = data.aws_partition.current.dns_suffix
   fips_endpoints        = var.fips_endpoints
+}
+
+# The same from and to a customer's message broker.
+module "mq_bridge" {
+  source               = "./modules/mq_bridge"
+  count                = length(local.mq_bridges)
+  context              = local.context
+  archive              = module.packages.archives["mq"]
+  api                  = { url = module.iso20022[0].api.url, secret_arn = module.iso20022[0].client_secret_arns[local.mq_bridges[0].client] }
+  broker               = var.mq_bridge.broker
+  secret_key_arns      = concat([local.context.key_arn], var.mq_bridge.secret_key_arns)
+  topic_arn            = module.iso20022[0].topic_arn
+  network              = var.mq_bridge.network
+  reserved_concurrency = var.mq_bridge.reserved_concurrency
 }
 
 # Every state: what happened when, and what got stuck.

@@ -289,6 +289,49 @@ variable "iso20022_maximum_concurrency" {
   default     = 20
 }
 
+variable "iso20022_schema_dir" {
+  description = "Folder of ISO 20022 schemas beside those that the build fetches, such as pacs.004.001.10.xsd, as ISO publishes them; of one message they take precedence.  null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.iso20022_schema_dir == null || try(length(fileset(var.iso20022_schema_dir, "*.xsd")) > 0, false)
+    error_message = "iso20022_schema_dir: a folder with schemas (*.xsd); a relative path begins where Terraform runs."
+  }
+}
+
+variable "mq_bridge" {
+  description = <<-EOT
+    A message broker whose messages go to the API and which gets the answers; null for none, and none without the API.
+    The bridge calls the API as a client of its own, `mq-bridge`.
+    broker: see modules/mq_bridge.
+    secret_key_arns: the key that encrypts the broker's secret, where it is not Secrets Manager's own.
+    network: subnets and security groups from which the broker, the API and AWS's endpoints can be reached.
+    reserved_concurrency: the most runs of each of its functions at once.
+  EOT
+  type = object({
+    broker = object({
+      host          = string
+      port          = optional(number, 5671)
+      virtual_host  = optional(string, "/")
+      queue         = string
+      refused_queue = string
+      exchange      = optional(string, "")
+      routing_key   = string
+      secret_arn    = string
+    })
+    secret_key_arns      = optional(list(string), [])
+    network              = optional(object({ subnet_ids = list(string), security_group_ids = list(string) }))
+    reserved_concurrency = optional(number)
+  })
+  default = null
+
+  validation {
+    condition     = var.mq_bridge == null || can(regex("^arn:[^:]+:secretsmanager:", var.mq_bridge.broker.secret_arn))
+    error_message = "mq_bridge.broker.secret_arn: the ARN of a secret."
+  }
+}
+
 # Timeline
 
 variable "timeline_batch_size" {

@@ -80,6 +80,10 @@ run "has_the_names_of_the_iso_20022_front" {
     condition     = output.deployment.iso20022.client_secrets == { operator = "postbus-iso20022-client-operator" } && output.token_url == "https://postbus-111122223333.auth.eu-central-1.amazoncognito.com/oauth2/token"
     error_message = "a client would not find its credentials, or get no token"
   }
+  assert {
+    condition     = !contains(keys(output.deployment.functions), "read-broker")
+    error_message = "a bridge that nobody asked for"
+  }
 }
 
 run "leaves_the_iso_20022_front_out_where_nobody_wants_it" {
@@ -93,6 +97,47 @@ run "leaves_the_iso_20022_front_out_where_nobody_wants_it" {
     condition     = output.deployment.iso20022 == null && output.api_url == null && !contains(keys(output.deployment.tables), "iso20022") && !contains(keys(output.deployment.rules), "postbus-collect") && !contains(keys(output.deployment.functions), "serve-iso20022")
     error_message = "something of it stays"
   }
+}
+
+run "bridges_a_broker_where_one_is_named" {
+  command = plan
+
+  variables {
+    name_prefix = "abcdefghi-"
+    mq_bridge = {
+      broker = {
+        host          = "mq.example"
+        queue         = "payments.in"
+        refused_queue = "payments.refused"
+        exchange      = "payments"
+        routing_key   = "answers"
+        secret_arn    = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:broker-a1b2c3"
+      }
+    }
+  }
+
+  assert {
+    condition     = contains(keys(output.client_secrets), "mq-bridge")
+    error_message = "the API would not let it in"
+  }
+  assert {
+    condition     = length(setsubtract(["read-broker", "write-broker"], keys(output.deployment.functions))) == 0 && length(setsubtract(["read-broker", "write-broker"], keys(output.deployment.dead_letters))) == 0 && contains(keys(output.deployment.queues), "write-broker")
+    error_message = "the command would not find its functions, its queue or its dead letters"
+  }
+  assert {
+    condition     = length(jsonencode(output.deployment)) < 8192
+    error_message = "the parameter takes 8 KB"
+  }
+}
+
+run "refuses_a_folder_without_schemas" {
+  command = plan
+
+  variables {
+    iso20022_schema_dir = "tests"
+  }
+
+  expect_failures = [var.iso20022_schema_dir]
 }
 
 run "speaks_fips_140_where_asked_to" {

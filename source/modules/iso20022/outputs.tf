@@ -12,6 +12,11 @@ output "api" {
   }
 }
 
+output "client_secret_arns" {
+  description = "Client to the ARN of the secret with its credentials."
+  value       = module.api.client_secret_arns
+}
+
 output "table" {
   value = module.store.table
 }

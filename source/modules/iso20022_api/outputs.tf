@@ -13,6 +13,11 @@ output "client_secrets" {
   value       = { for name, secret in aws_secretsmanager_secret.client : name => secret.name }
 }
 
+output "client_secret_arns" {
+  description = "Client to the ARN of the secret with its credentials."
+  value       = { for name, secret in aws_secretsmanager_secret.client : name => secret.arn }
+}
+
 output "custom_domain_target" {
   description = "What the custom domain's DNS record has to point to: name and hosted zone; null without one."
   value = one([for domain in aws_api_gateway_domain_name.this : {
