@@ -1,6 +1,6 @@
 """What the synchronous checks are asked about a transfer, and what they may answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -116,3 +116,16 @@ def _party(data: Mapping[str, Any]) -> Party:
 
 def _agent(data: Mapping[str, Any]) -> Agent:
     return Agent(**{field.name: data[field.name] for field in fields(Agent) if field.name in data})
+
+
+def asked(event: Any) -> list[CheckRequest]:
+    """What a check's function was called with, ``{"requests": [...]}``; raises Malformed."""
+    match event:
+        case {"requests": [*requests]}:
+            return [CheckRequest.from_data(one) for one in requests]
+    raise Malformed("requests", "a list of transfers to check")
+
+
+def answered(answers: Iterable[CheckAnswer]) -> dict[str, Any]:
+    """What it answers, ``{"answers": [...]}``, in order."""
+    return {"answers": [answer_to_data(answer) for answer in answers]}

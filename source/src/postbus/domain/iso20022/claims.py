@@ -37,10 +37,19 @@ def claims(message: Message, client: str) -> tuple[UniqueReference, ...]:
     """
     found: dict[str, UniqueReference] = {}
     for kind, code, number, parts in _claimed(message, client):
-        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-        key = f"{kind}#{digest}"
+        key = _key(kind, parts)
         found.setdefault(key, UniqueReference(key, code, number))
     return tuple(found.values())
+
+
+def uetr_key(uetr: str) -> str:
+    """The key of a UETR, by which its transfer is found again."""
+    return _key("uetr", (uetr,))
+
+
+def _key(kind: str, parts: tuple[str, ...]) -> str:
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+    return f"{kind}#{digest}"
 
 
 def _claimed(message: Message, client: str) -> Iterator[tuple[str, str, int | None, tuple[str, ...]]]:
