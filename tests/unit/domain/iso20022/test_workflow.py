@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postbus.domain.errors import Malformed
+from postbus.domain.inbound import credit_transfers
 from postbus.domain.iso20022.workflow import StepCall, StepName, child_of, pipeline_transaction_id
 
 NUMBERS = st.integers(1, 99_999)
@@ -41,3 +42,7 @@ def test_a_step_call_survives_its_queue(step: StepName, attempt: int) -> None:
 def test_anything_else_is_no_step_call(data: object) -> None:
     with pytest.raises(Malformed):
         StepCall.from_data(data)
+
+
+def test_the_pipelines_source_is_called_as_it_calls_itself() -> None:
+    assert pipeline_transaction_id(str(UUID(int=1, version=4)), 1).startswith(f"{credit_transfers.NAME}-")

@@ -9,10 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from postbus.domain.errors import Malformed
-from postbus.domain.iso20022.messages import Message, Reason, Reference, Status
-from postbus.domain.iso20022.originals import matching
+from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.status import FINAL, Actor, may_move
-from postbus.domain.iso20022.workflow import Child, Decision, DecisionKind, Document, Head, StepName
+from postbus.domain.iso20022.workflow import Decision, DecisionKind, Document, Head, StepName
 
 _TRANSACTION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -154,25 +153,3 @@ def step_to_redrive(head: Head, decisions: Iterable[Decision]) -> StepName | Non
         case Status.ACTC | Status.ACSP:
             return StepName.PROCESS
     return None
-
-
-# -- cancellation requests -------------------------------------------------------------------------------
-
-
-def concerned(request: Message, message_id: str, children: Sequence[Child]) -> tuple[int, ...] | Reference:
-    """Which transfers of a message a camt.056 is about: their numbers, empty for all of them.
-
-    Args:
-        request: with at least one reference.
-        message_id: of the message that was sent under the transaction.
-        children: of that message.
-    Returns:
-        The numbers, or the first reference that is about something else.
-    """
-    numbers: set[int] = set()
-    for reference in request.references:
-        found = matching(children, reference)
-        if reference.original_message_id not in (None, message_id) or not found:
-            return reference
-        numbers |= {child.number for child in found}
-    return () if len(numbers) == len(children) else tuple(sorted(numbers))

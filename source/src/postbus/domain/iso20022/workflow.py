@@ -11,10 +11,13 @@ from enum import StrEnum
 from typing import Any
 
 from postbus.domain.errors import Malformed
-from postbus.domain.inbound import credit_transfers
 from postbus.domain.iso20022.messages import Agent, MessageType, Reason, Status
 from postbus.domain.money import Money
 from postbus.domain.steps import Defer, Park
+
+# The inbound source of the pipeline that takes them (``domain.inbound.credit_transfers``), by its name alone:
+# whoever only asks where a transaction stands is spared what reading records needs.
+_SOURCE = "credit_transfers"
 
 # Letters only: an inbound record refuses a long run of digits, which might be a card number.
 _LETTERS = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
@@ -33,12 +36,12 @@ def transfer_key(transaction_id: str, number: int) -> str:
 
 def pipeline_transaction_id(transaction_id: str, number: int) -> str:
     """The id under which the pipeline posts a transfer."""
-    return f"{credit_transfers.NAME}-{transfer_key(transaction_id, number)}"
+    return f"{_SOURCE}-{transfer_key(transaction_id, number)}"
 
 
 def child_of(pipeline_id: str) -> tuple[str, int] | None:
     """Transaction id and number of the transfer a pipeline id stands for; ``None`` where it is no such id."""
-    key = pipeline_id.removeprefix(f"{credit_transfers.NAME}-")
+    key = pipeline_id.removeprefix(f"{_SOURCE}-")
     letters, hyphen, number = key[:32], key[32:33], key[33:]
     if key == pipeline_id or len(letters) != 32 or hyphen != "-" or not letters.isascii():
         return None

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from postbus.domain.iso20022.client_requests import (
     Earlier,
     NotYours,
-    concerned,
     incoming_key,
     step_to_redrive,
     wanted_by_client,
@@ -103,7 +102,7 @@ def _send_decide(front: Front, transaction_id: str) -> None:
 
 def _read(front: Front, body: bytes) -> Message:
     """The camt.056; raises Problem 400 with every fault by its path."""
-    # The parser takes its time to import, and few calls need it.
+    # Parser and checks take their time to import, and few calls need them.
     from postbus.domain.iso20022 import reading, xml
 
     document = xml.read(body, front.largest_message_bytes)
@@ -138,6 +137,8 @@ def _numbers(front: Front, head: Head, message: Message) -> tuple[int, ...]:
             "not-read-yet",
             headers={"Retry-After": "1"},
         )
+    from postbus.domain.iso20022.cancellation_requests import concerned
+
     found = concerned(message, head.message_id, list(front.store.children(head.transaction_id)))
     if isinstance(found, Reference):
         raise bad_request(BadField(found.place.path, "a reference to this transaction's message"))

@@ -9,12 +9,12 @@ from postbus.domain.iso20022.client_requests import is_transaction_id
 from postbus.domain.iso20022.deadlines import Deadlines
 from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.workflow import CANCELLATION_ANSWER, CREDIT_NOTIFICATION, OUTGOING, Head
-from postbus.ports import Clock
 from postbus.ports_iso20022 import Documents, MessageStore, Steps
 from postbus.runtime.api import BadField, Problem, Request, bad_request
 
 if TYPE_CHECKING:
     from postbus.domain.iso20022.schemas import Schemas
+    from postbus.ports import Clock
 
 READ, WRITE = "postbus/read", "postbus/write"
 TRANSACTION_HEADER = "x-transaction-id"
@@ -39,7 +39,7 @@ class Front:
     incoming: Documents
     outgoing: Documents
     steps: Steps
-    clock: Clock
+    clock: "Clock"
     draw: Callable[[], UUID]
     schemas: "Callable[[], Schemas]"
     deadlines: Deadlines
