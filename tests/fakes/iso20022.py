@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.iso20022.checks import CheckAnswer, CheckRequest, Passed
 from postbus.domain.iso20022.messages import MessageType, Reason, Status
+from postbus.domain.iso20022.notices import Notice
 from postbus.domain.iso20022.status import FINAL, may_replace
 from postbus.domain.iso20022.workflow import (
     AccountKey,
@@ -16,6 +17,7 @@ from postbus.domain.iso20022.workflow import (
     Decision,
     Document,
     Entry,
+    Finished,
     FoundAccount,
     Head,
     Reservation,
@@ -71,6 +73,11 @@ class InMemoryMessages:
             message_type=head.message_type or message_type,
             message_id=head.message_id or message_id,
         )
+
+    def refuse(self, transaction_id: str, reasons: Sequence[Reason]) -> None:
+        head = self.head(transaction_id)
+        if head is not None and head.status is Status.ACTC and head.children is None:
+            self.heads[transaction_id] = replace(head, reasons=tuple(reasons))
 
     def append(
         self,
@@ -142,6 +149,16 @@ class InMemoryMessages:
         )
         self.heads[transaction_id] = replace(head, children_open=head.children_open - 1)
         return head.children_open - 1
+
+    def finish_children(self, transaction_id: str, finished: Sequence[Finished]) -> int:
+        for one in finished:
+            self.finish_child(transaction_id, one.number, one.state, one.reasons, one.settled_at)
+        return self._standing(transaction_id).children_open or 0
+
+    def hold_child(self, transaction_id: str, number: int, at: datetime) -> None:
+        child = self.child(transaction_id, number)
+        if child is not None and child.state is ChildState.OPEN and child.held_at is None:
+            self.kept[transaction_id, number] = replace(child, held_at=at)
 
     def decide(self, transaction_id: str, decision: Decision) -> Decision:
         self._answer()
@@ -255,6 +272,19 @@ class InMemorySteps:
         self.asked += 1
         if (transaction_id, step, attempt) not in self.sent:
             self.sent.append((transaction_id, step, attempt))
+
+
+@dataclass
+class InMemoryNotices:
+    """``ports_iso20022.Notices``: what was told, in order."""
+
+    told: list[Notice] = field(default_factory=list)
+    away: bool = False
+
+    def tell(self, notice: Notice) -> None:
+        if self.away:
+            raise Unavailable("topic did not answer")
+        self.told.append(notice)
 
 
 @dataclass

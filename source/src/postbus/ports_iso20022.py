@@ -7,10 +7,11 @@ are claimed through ``ports.ClaimStore``.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from postbus.domain.iso20022.checks import CheckAnswer, CheckRequest
 from postbus.domain.iso20022.messages import MessageType, Reason
+from postbus.domain.iso20022.notices import Notice
 from postbus.domain.iso20022.workflow import (
     AccountKey,
     Child,
@@ -18,6 +19,7 @@ from postbus.domain.iso20022.workflow import (
     Decision,
     Document,
     Entry,
+    Finished,
     FoundAccount,
     Head,
     Reservation,
@@ -64,6 +66,13 @@ class MessageStore(Protocol):
 
     def describe(self, transaction_id: str, message_type: MessageType, message_id: str) -> None:
         """Keep what the attached message says it is; again is no change."""
+        ...
+
+    def refuse(self, transaction_id: str, reasons: Sequence[Reason]) -> None:
+        """Keep why a message is refused whole, none of its transfers having been kept, for the release.
+
+        Only while it is ACTC; later it is no change.
+        """
         ...
 
     def append(
@@ -132,6 +141,17 @@ class MessageStore(Protocol):
             InvariantBroken: there is no such child, or not all are kept yet; or one says that it was booked
                 and the other that it was not.
         """
+        ...
+
+    def finish_children(self, transaction_id: str, finished: Sequence[Finished]) -> int:
+        """``finish_child`` for several, counted off together, a hundred or so in one write.
+
+        Of those that contradict what is kept none is finished, but others beside them may be.
+        """
+        ...
+
+    def hold_child(self, transaction_id: str, number: int, at: datetime) -> None:
+        """Keep when the pipeline held an open child, the first time; of any other child, nothing."""
         ...
 
     def decide(self, transaction_id: str, decision: Decision) -> Decision:
@@ -205,6 +225,14 @@ class Documents(Protocol):
         ...
 
 
+class Notices(Protocol):
+    """Whoever wants to hear how transactions end."""
+
+    def tell(self, notice: Notice) -> None:
+        """Hand a notice over, at least once; again is the same notice, by its id."""
+        ...
+
+
 class Steps(Protocol):
     """The queues of the steps."""
 
@@ -247,5 +275,30 @@ class Liquidity(Protocol):
         """Give back what was set aside for a transfer that never goes to the pipeline; again is no change.
 
         Voiding a transfer in its outcome does the same by itself.
+        """
+        ...
+
+
+class CreditTransfers(Protocol):
+    """The pipeline's inbound records of credit transfers."""
+
+    def submit(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write each record once; the same again is no change.
+
+        Raises:
+            Unavailable: not all were taken; which ones is not known.
+            InvariantBroken: another record stands under a key.
+        """
+        ...
+
+
+class SanctionsSource(Protocol):
+    """The names that nobody may be paid by or to."""
+
+    def read(self) -> bytes:
+        """The list in force, JSON (``screening.SanctionsList``).
+
+        Raises:
+            InvariantBroken: there is none, and without one nothing can be passed.
         """
         ...

@@ -23,6 +23,7 @@ from postbus.domain.iso20022.workflow import (
     Decision,
     Document,
     Entry,
+    Finished,
     Head,
     StepName,
 )
@@ -109,6 +110,15 @@ class DynamoDbMessages:
         )
         if standing is not None:
             raise InvariantBroken(f"{transaction_id} has no message to describe")
+
+    def refuse(self, transaction_id: str, reasons: Sequence[Reason]) -> None:
+        self._update_head(
+            transaction_id,
+            "SET reasons = :reasons",
+            "#status = :received AND attribute_not_exists(children)",
+            {"#status": "status"},
+            {":reasons": items.reason_list(reasons), ":received": {"S": Status.ACTC.value}},
+        )
 
     def append(
         self,
@@ -230,38 +240,61 @@ class DynamoDbMessages:
         reasons: Sequence[Reason] = (),
         settled_at: datetime | None = None,
     ) -> int:
+        one = Finished(number=number, state=state, reasons=tuple(reasons), settled_at=settled_at)
+        return self.finish_children(transaction_id, [one])
+
+    def finish_children(self, transaction_id: str, finished: Sequence[Finished]) -> int:
+        waiting = list(_once(transaction_id, finished))
+        while waiting:
+            chunk, waiting = waiting[: ITEMS_PER_TRANSACTION - 1], waiting[ITEMS_PER_TRANSACTION - 1 :]
+            self._finish_together(transaction_id, chunk)
+        open_now = self._standing(transaction_id).children_open
+        assert open_now is not None, "a child is finished only after all were counted"
+        return open_now
+
+    def _finish_together(self, transaction_id: str, finished: Sequence[Finished]) -> None:
+        """Finish and count off those of at most 99 that are still open, all in one write."""
+        while finished:
+            updates = [self._finish(transaction_id, one) for one in finished]
+            cancelled = self._writer.write([*updates, self._count_off(transaction_id, len(finished))])
+            if cancelled is None:
+                return
+            before = [one for one, failed in zip(finished, cancelled.failed, strict=False) if failed]
+            # The count's condition alone: not all were kept yet, so none of these may be finished.
+            for one in before or finished:
+                self._must_be_finished(transaction_id, one.number, one.state)
+            finished = [one for one in finished if one not in before] if before else []
+
+    def _finish(self, transaction_id: str, finished: Finished) -> "TransactWriteItemTypeDef":
         values: dict[str, Any] = {
             ":open": {"S": ChildState.OPEN.value},
-            ":state": {"S": state.value},
-            ":reasons": items.reason_list(reasons),
+            ":state": {"S": finished.state.value},
+            ":reasons": items.reason_list(finished.reasons),
         }
-        if settled_at is not None:
-            values[":settled_at"] = {"S": format_time(settled_at)}
-        finish: TransactWriteItemTypeDef = {
+        if finished.settled_at is not None:
+            values[":settled_at"] = {"S": format_time(finished.settled_at)}
+        return {
             "Update": {
                 "TableName": self._table,
-                "Key": items.key(transaction_id, items.child_part(number)),
+                "Key": items.key(transaction_id, items.child_part(finished.number)),
                 "UpdateExpression": "SET #state = :state, reasons = :reasons"
-                + (", settled_at = :settled_at" if settled_at else ""),
+                + (", settled_at = :settled_at" if finished.settled_at else ""),
                 "ConditionExpression": "#state = :open",
                 "ExpressionAttributeNames": {"#state": "state"},
                 "ExpressionAttributeValues": values,
             }
         }
-        count_off: TransactWriteItemTypeDef = {
+
+    def _count_off(self, transaction_id: str, count: int) -> "TransactWriteItemTypeDef":
+        return {
             "Update": {
                 "TableName": self._table,
                 "Key": items.key(transaction_id, items.HEAD),
                 "UpdateExpression": "ADD children_open :less",
-                "ConditionExpression": "children_open >= :one",
-                "ExpressionAttributeValues": {":less": {"N": "-1"}, ":one": {"N": "1"}},
+                "ConditionExpression": "children_open >= :count",
+                "ExpressionAttributeValues": {":less": {"N": str(-count)}, ":count": {"N": str(count)}},
             }
         }
-        if self._writer.write([finish, count_off]) is not None:
-            self._must_be_finished(transaction_id, number, state)
-        open_now = self._standing(transaction_id).children_open
-        assert open_now is not None, "a child is finished only after all were counted"
-        return open_now
 
     def _must_be_finished(self, transaction_id: str, number: int, state: ChildState) -> None:
         """Raise unless the child was finished before, in agreement with ``state``."""
@@ -270,6 +303,23 @@ class DynamoDbMessages:
             raise InvariantBroken(f"transfer {number} of {transaction_id} cannot be {state}: not kept yet")
         if child.state.contradicts(state):
             raise InvariantBroken(f"transfer {number} of {transaction_id} is {child.state}, not {state}")
+
+    def hold_child(self, transaction_id: str, number: int, at: datetime) -> None:
+        try:
+            with answering(_WHAT):
+                self._client.update_item(
+                    TableName=self._table,
+                    Key=items.key(transaction_id, items.child_part(number)),
+                    UpdateExpression="SET held_at = if_not_exists(held_at, :at)",
+                    ConditionExpression="#state = :open",
+                    ExpressionAttributeNames={"#state": "state"},
+                    ExpressionAttributeValues={
+                        ":at": {"S": format_time(at)},
+                        ":open": {"S": ChildState.OPEN.value},
+                    },
+                )
+        except ClientError as error:
+            _conditional(error)
 
     # -- decisions ---------------------------------------------------------------------------------------
 
@@ -440,6 +490,19 @@ class DynamoDbMessages:
         with answering(_WHAT):
             for page in self._client.get_paginator("query").paginate(TableName=self._table, **query):
                 yield from page["Items"]
+
+
+def _once(transaction_id: str, finished: Sequence[Finished]) -> Iterator[Finished]:
+    """Each transfer once, as the first says; raises InvariantBroken where two cannot both be true."""
+    first: dict[int, Finished] = {}
+    for one in finished:
+        known = first.setdefault(one.number, one)
+        if known.state.contradicts(one.state):
+            raise InvariantBroken(
+                f"transfer {one.number} of {transaction_id} is {known.state}, not {one.state}"
+            )
+        if known is one:
+            yield one
 
 
 def _conditional(error: ClientError) -> items.Item:

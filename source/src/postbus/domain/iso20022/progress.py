@@ -141,7 +141,8 @@ def standing_of(child: Child, wanted: DecisionKind | None = None, given: tuple[R
     """
     match child.state:
         case ChildState.OPEN:
-            status, reasons = Status.ACSP, child.reasons
+            held = child.held_at is not None
+            status, reasons = Status.PDNG if held else Status.ACSP, child.reasons
         case ChildState.POSTED:
             status, reasons = Status.ACSC, ()
         case ChildState.REJECTED:

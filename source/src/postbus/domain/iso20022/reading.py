@@ -1,14 +1,16 @@
 """From a schema-valid document to a message as values, with what could not be read of it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from lxml.etree import _Element
 
 from postbus.domain.errors import Malformed
-from postbus.domain.iso20022 import read_references, read_returns, read_transfers
+from postbus.domain.iso20022 import read_references, read_returns, read_transfers, xml
 from postbus.domain.iso20022.elements import local_name
 from postbus.domain.iso20022.message_source import Reading
 from postbus.domain.iso20022.messages import MessageType
+from postbus.domain.iso20022.schemas import Schemas
 
 # Which definitions are read, and in which versions.
 _READERS: Mapping[str, tuple[range, Callable[[_Element, MessageType], Reading]]] = {
@@ -18,6 +20,29 @@ _READERS: Mapping[str, tuple[range, Callable[[_Element, MessageType], Reading]]]
     "camt.056": (range(8, 13), read_references.cancellation_request),
     "pacs.028": (range(3, 6), read_references.status_request),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """A stored message, read once more.
+
+    Attributes:
+        type: ``None`` for what is no ISO 20022 message.
+        reading: ``None`` for what its schema, or the lack of one, keeps from being read.
+    """
+
+    type: MessageType | None = None
+    reading: Reading | None = None
+
+
+def reopen(body: bytes, schemas: Schemas) -> Reopened:
+    """What a stored body is, whatever its checks have found; its size was checked when it was taken."""
+    document = xml.read(body, len(body))
+    if not isinstance(document, xml.Document):
+        return Reopened()
+    if not is_readable(document.type) or schemas.validate(document):
+        return Reopened(document.type)
+    return Reopened(document.type, read(document.root, document.type))
 
 
 def is_readable(type: MessageType) -> bool:

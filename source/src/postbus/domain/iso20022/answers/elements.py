@@ -4,6 +4,7 @@ An answer quotes what others wrote.  What does not fit its element is cut, what 
 and what an optional element does not accept at all is left out, so that there is always an answer.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ class Written:
 
     type: MessageType
     body: bytes
+
+    @property
+    def sha256(self) -> str:
+        """64 hexadecimal digits."""
+        return hashlib.sha256(self.body).hexdigest()
 
 
 class Element:
