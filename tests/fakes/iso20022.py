@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.iso20022.checks import CheckAnswer, CheckRequest, Passed
@@ -351,3 +352,22 @@ class InMemoryLiquidity:
     def _answer(self) -> None:
         if self.away:
             raise Unavailable("liquidity did not answer")
+
+
+@dataclass
+class InMemoryCreditTransfers:
+    """``ports_iso20022.CreditTransfers``: records by key, and how many were written in all."""
+
+    records: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    writes: int = 0
+    away: bool = False
+
+    def submit(self, records: Sequence[Mapping[str, Any]]) -> None:
+        for record in records:
+            if self.away:
+                raise Unavailable("inbound table did not answer")
+            standing = self.records.get(record["transfer"])
+            if standing is not None and standing != record:
+                raise InvariantBroken(f"another record stands under {record['transfer']}")
+            self.writes += standing is None
+            self.records[record["transfer"]] = dict(record)

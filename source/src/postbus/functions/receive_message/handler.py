@@ -1,0 +1,82 @@
+"""Take the message that a client has handed in: read what it says it is, and let it be processed.
+
+ACCP -> ACTC
+
+What is no message, or none that is taken, is kept as it came and refused by the release, so that its sender
+finds out why.
+"""
+
+from typing import TYPE_CHECKING
+
+from postbus.domain.errors import InvariantBroken
+from postbus.domain.iso20022.claim_check import checked
+from postbus.domain.iso20022.messages import Reason, Status
+from postbus.domain.iso20022.workflow import Entry, Head, Next, Step, StepCall, StepName, StepResult, Took
+from postbus.ports import Clock
+from postbus.ports_iso20022 import Documents, MessageStore
+from postbus.runtime.entry import step_function
+
+if TYPE_CHECKING:
+    from postbus.runtime.config import Config
+
+_BY = StepName.RECEIVE.value
+# What an answer quotes of a message whose id cannot be read.
+_NO_ID = "NOTPROVIDED"
+
+
+def build(messages: MessageStore, documents: Documents, clock: Clock, limit_bytes: int) -> Step:
+    """Bind the step to its ports.
+
+    Args:
+        documents: the incoming ones.
+        limit_bytes: the most a message may have.
+    """
+
+    def receive(call: StepCall) -> StepResult:
+        head = messages.head(call.transaction_id)
+        if head is None:
+            raise InvariantBroken(f"transaction {call.transaction_id} is not there")
+        if head.status is Status.ACCP:
+            reasons = described(head)
+            entry = Entry(status=Status.ACTC, at=clock(), by=_BY, reasons=reasons)
+            head = messages.append(head, entry)
+        if head.status is not Status.ACTC:
+            return Took()
+        return Next(StepName.RELEASE if head.reasons else StepName.PROCESS)
+
+    def described(head: Head) -> tuple[Reason, ...]:
+        """Keep what the message says it is; why it is refused, for one that is."""
+        from postbus.domain.iso20022 import header, reading, xml
+        from postbus.domain.iso20022.faults import fault
+        from postbus.domain.iso20022.messages import Fault, Place
+
+        document = xml.read(body_of(head), limit_bytes)
+        if isinstance(document, Fault):
+            return (document.reason,)
+        messages.describe(head.transaction_id, document.type, header.message_id(document) or _NO_ID)
+        if not reading.is_readable(document.type):
+            return (fault("AG03", "a message that is taken here", Place("/Document", 1)).reason,)
+        return ()
+
+    def body_of(head: Head) -> bytes:
+        if head.incoming is None:
+            raise InvariantBroken(f"{head.transaction_id} has no message to receive")
+        return checked(head.incoming, documents.get(head.incoming.key))
+
+    return receive
+
+
+def bind(config: "Config") -> Step:
+    from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
+    from postbus.adapters.s3_documents import S3Documents
+    from postbus.runtime.clients import client, now
+
+    return build(
+        DynamoDbMessages(client("dynamodb"), config.text("ISO20022_TABLE")),
+        S3Documents(client("s3"), config.text("INCOMING_BUCKET")),
+        now,
+        config.integer("LARGEST_MESSAGE_BYTES"),
+    )
+
+
+lambda_handler = step_function(StepName.RECEIVE, bind)
