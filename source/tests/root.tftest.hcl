@@ -65,7 +65,7 @@ run "has_the_names_of_the_iso_20022_front" {
     error_message = "a table or a step's queue is missing"
   }
   assert {
-    condition     = length(setsubtract(["receive", "process", "decide", "release", "collect", "time-out"], keys(output.deployment.dead_letters))) == 0
+    condition     = length(setsubtract(["receive", "process", "decide", "release", "collect", "time-out-messages"], keys(output.deployment.dead_letters))) == 0
     error_message = "every asynchronous hop has its dead letters"
   }
   assert {

@@ -49,7 +49,7 @@ output "dead_letters" {
   description = "Step to the URL of its dead letters."
   value = merge(
     { for name, step in local.steps : name => step.dead_letter_url },
-    { "time-out" = module.time_out.dead_letter_url },
+    { "time-out-messages" = module.time_out.dead_letter_url },
   )
 }
 

@@ -172,7 +172,7 @@ run "tells_of_every_queue_and_function" {
   command = apply
 
   assert {
-    condition     = keys(output.dead_letters) == ["decide", "process", "receive", "release", "time-out"] && length(output.queue_names) == 4
+    condition     = keys(output.dead_letters) == ["decide", "process", "receive", "release", "time-out-messages"] && length(output.queue_names) == 4
     error_message = "dead letters that no operator would find"
   }
 
