@@ -15,6 +15,7 @@ from postbus.domain.iso20022.workflow import (
     Decision,
     DecisionKind,
     Document,
+    Finished,
     Head,
     StepName,
 )
@@ -250,6 +251,47 @@ def test_booked_and_not_booked_cannot_both_be_true(
     store.finish_child(ID, 1, first)
     with pytest.raises(InvariantBroken):
         store.finish_child(ID, 1, then)
+
+
+def booked(*numbers: int) -> list[Finished]:
+    return [Finished(number=number, state=ChildState.POSTED, settled_at=NOON) for number in numbers]
+
+
+@pytest.mark.parametrize("count", [1, 99, 100, 250])
+def test_several_transfers_are_counted_off_together_and_each_once(store: MessageStore, count: int) -> None:
+    processing(store, children=count + 1)
+    assert store.finish_child(ID, 1, ChildState.POSTED, settled_at=NOON) == count
+    every = booked(*range(1, count + 1))
+    assert store.finish_children(ID, every) == 1
+    assert store.finish_children(ID, every) == 1
+    assert store.finish_children(ID, booked(count + 1)) == 0
+    assert {child.state for child in store.children(ID)} == {ChildState.POSTED}
+
+
+def test_one_transfer_twice_in_a_batch_is_counted_off_once(store: MessageStore) -> None:
+    processing(store, children=2)
+    assert store.finish_children(ID, booked(1, 1)) == 1
+
+
+def test_of_a_batch_a_contradiction_and_an_unknown_transfer_are_our_bug(store: MessageStore) -> None:
+    processing(store, children=2)
+    store.finish_child(ID, 1, ChildState.VOIDED)
+    with pytest.raises(InvariantBroken):
+        store.finish_children(ID, booked(1))
+    with pytest.raises(InvariantBroken):
+        store.finish_children(ID, booked(3))
+    assert standing(store).children_open == 1
+
+
+def test_a_transfer_is_held_since_the_first_time_it_was_told(store: MessageStore) -> None:
+    processing(store, children=2)
+    store.hold_child(ID, 1, NOON)
+    store.hold_child(ID, 1, LATER)
+    store.finish_child(ID, 2, ChildState.POSTED)
+    store.hold_child(ID, 2, NOON)
+    store.hold_child(ID, 3, NOON)
+    assert [child.held_at for child in store.children(ID)] == [NOON, None]
+    assert standing(store).children_open == 1
 
 
 def test_a_transfer_that_is_not_kept_cannot_be_finished(store: MessageStore) -> None:
