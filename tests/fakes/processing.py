@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from postbus.domain.iso20022.agreements import Terms
+from postbus.domain.iso20022.deadlines import Deadlines
 from postbus.domain.iso20022.messages import Fault, Status
 from postbus.domain.iso20022.schemas import Schemas
 from postbus.domain.iso20022.workflow import (
@@ -37,6 +38,7 @@ from tests.fakes.messages import CLIENT, NOON, begun
 
 DEBTOR, OTHER_DEBTOR = "DE89370400440532013000", "DE02120300000000202051"
 CREDITOR_BIC = "MILLNL2A"
+DEADLINES = Deadlines({"pacs.008": 30, "other": 60, "none": 900})
 
 
 class Crash(BaseException):
@@ -117,7 +119,7 @@ class World:
         port = self._watched
         messages = port(self.messages)
         if step is StepName.RECEIVE:
-            receive = receive_message.build(messages, port(self.documents), self._clock, 4_000_000)
+            receive = receive_message.build(messages, port(self.documents), self._clock, 4_000_000, DEADLINES)
             return receive(StepCall(transaction_id, step, attempt))
         examination = Examination(
             messages=messages,

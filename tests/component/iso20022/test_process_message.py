@@ -77,6 +77,7 @@ def test_a_message_is_received_with_what_it_says_it_is(world: World) -> None:
     assert world.run(RECEIVE, transaction_id) == Next(PROCESS)
     head = world.head(transaction_id)
     assert (head.status, str(head.message_type), head.message_id) == (Status.ACTC, "pacs.008.001.08", "M-1")
+    assert head.deadline == NOON + timedelta(seconds=30)
 
 
 @pytest.mark.parametrize(

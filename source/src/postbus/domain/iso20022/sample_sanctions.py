@@ -9,6 +9,7 @@ SAMPLE: Mapping[str, Any] = {
         {"names": ["Abdulrahman Al-Qasimi Nasser"], "countries": ["YE"]},
         {"names": ["Zoltán Örvendő-Kishegyi"], "countries": ["HU"]},
         {"names": ["Black Meridian Shipping Company Ltd", "Black Meridian Lines"], "bics": ["BLMRKYK1"]},
+        {"names": ["Viktor Testowitsch Sanctionov"]},
         {"names": ["Corvax"]},
     ]
 }

@@ -28,7 +28,7 @@ from postbus.domain.iso20022.transliteration import latin
 # Nothing is said of whom, by which name or how closely: not to the client, not in a log.
 HIT = NeedsDecision(Reason(REGULATORY))
 
-DEFAULT_THRESHOLD = 88
+DEFAULT_THRESHOLD = 85
 # More than this is asked of names of one word, and of those whose country differs.
 _CLOSE = 96
 
@@ -134,14 +134,19 @@ def likeness(one: Sequence[str], other: Sequence[str]) -> float:
     if "".join(one) == "".join(other):
         return 100.0
     shorter, longer = sorted((tuple(one), tuple(other)), key=len)
-    if len(shorter) == 1 and len(longer) > 1:
+    if _is_single(shorter) and len(longer) > 1:
         # A single word is too little to know somebody by, unless it is all of the other's, written apart.
-        return fuzz.ratio(shorter[0], "".join(longer))
+        return fuzz.ratio("".join(shorter), "".join(longer))
     together = fuzz.token_sort_ratio(" ".join(one), " ".join(other))
     if len(longer) == len(shorter):
         return min(together, _word_by_word(shorter, longer)) if len(shorter) > 1 else together
     # One has a middle name that the other leaves out.
     return _word_by_word(shorter, longer)
+
+
+def _is_single(words: Sequence[str]) -> bool:
+    """Whether there is one word at most to know somebody by: articles such as "al" are none."""
+    return sum(len(word) != 2 for word in words) < 2
 
 
 def _word_by_word(shorter: Sequence[str], longer: Sequence[str]) -> float:
@@ -165,7 +170,7 @@ _SAME_WORD = 70
 
 
 def _needed(words: Sequence[str], one: Listed, country: str | None, threshold: int) -> int:
-    single = len(words) == 1 or len(one.words) == 1
+    single = _is_single(words) or _is_single(one.words)
     elsewhere = country is not None and bool(one.countries) and country not in one.countries
     return max(threshold, _CLOSE) if single or elsewhere else threshold
 

@@ -6,11 +6,13 @@ What is no message, or none that is taken, is kept as it came and refused by the
 finds out why.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from postbus.domain.errors import InvariantBroken
 from postbus.domain.iso20022.claim_check import checked
-from postbus.domain.iso20022.messages import Reason, Status
+from postbus.domain.iso20022.deadlines import Deadlines
+from postbus.domain.iso20022.messages import Fault, MessageType, Place, Reason, Status
 from postbus.domain.iso20022.workflow import Entry, Head, Next, Step, StepCall, StepName, StepResult, Took
 from postbus.ports import Clock
 from postbus.ports_iso20022 import Documents, MessageStore
@@ -24,12 +26,28 @@ _BY = StepName.RECEIVE.value
 _NO_ID = "NOTPROVIDED"
 
 
-def build(messages: MessageStore, documents: Documents, clock: Clock, limit_bytes: int) -> Step:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What a message says it is.
+
+    Attributes:
+        reasons: why it is refused, for one that is.
+    """
+
+    type: MessageType | None = None
+    message_id: str = _NO_ID
+    reasons: tuple[Reason, ...] = ()
+
+
+def build(
+    messages: MessageStore, documents: Documents, clock: Clock, limit_bytes: int, deadlines: Deadlines
+) -> Step:
     """Bind the step to its ports.
 
     Args:
         documents: the incoming ones.
         limit_bytes: the most a message may have.
+        deadlines: how long it may be open, now that its type is known.
     """
 
     def receive(call: StepCall) -> StepResult:
@@ -37,26 +55,30 @@ def build(messages: MessageStore, documents: Documents, clock: Clock, limit_byte
         if head is None:
             raise InvariantBroken(f"transaction {call.transaction_id} is not there")
         if head.status is Status.ACCP:
-            reasons = described(head)
-            entry = Entry(status=Status.ACTC, at=clock(), by=_BY, reasons=reasons)
-            head = messages.append(head, entry)
+            found = read(head)
+            entry = Entry(status=Status.ACTC, at=clock(), by=_BY, reasons=found.reasons)
+            if found.type is not None:
+                messages.describe(head.transaction_id, found.type, found.message_id)
+            # From now and not from its arrival: a deadline may come late, but never early.
+            deadline = None if found.type is None else clock() + deadlines.of(found.type)
+            head = messages.append(head, entry, deadline=deadline)
         if head.status is not Status.ACTC:
             return Took()
         return Next(StepName.RELEASE if head.reasons else StepName.PROCESS)
 
-    def described(head: Head) -> tuple[Reason, ...]:
-        """Keep what the message says it is; why it is refused, for one that is."""
+    def read(head: Head) -> Read:
         from postbus.domain.iso20022 import header, reading, xml
         from postbus.domain.iso20022.faults import fault
-        from postbus.domain.iso20022.messages import Fault, Place
 
         document = xml.read(body_of(head), limit_bytes)
         if isinstance(document, Fault):
-            return (document.reason,)
-        messages.describe(head.transaction_id, document.type, header.message_id(document) or _NO_ID)
-        if not reading.is_readable(document.type):
-            return (fault("AG03", "a message that is taken here", Place("/Document", 1)).reason,)
-        return ()
+            return Read(reasons=(document.reason,))
+        refusal = fault("AG03", "a message that is taken here", Place("/Document", 1)).reason
+        return Read(
+            type=document.type,
+            message_id=header.message_id(document) or _NO_ID,
+            reasons=() if reading.is_readable(document.type) else (refusal,),
+        )
 
     def body_of(head: Head) -> bytes:
         if head.incoming is None:
@@ -76,6 +98,7 @@ def bind(config: "Config") -> Step:
         S3Documents(client("s3"), config.text("INCOMING_BUCKET")),
         now,
         config.integer("LARGEST_MESSAGE_BYTES"),
+        Deadlines.of_text(config.text("DEADLINE_SECONDS")),
     )
 
 
