@@ -82,6 +82,14 @@ class HttpMessageApi:
                 return NotOurs()
         raise Unavailable(f"GET /outgoing answered {reply.status}")
 
+    def standing(self, transaction_id: str) -> Mapping[str, Any]:
+        """Where a transaction stands, as ``GET /v1/transactions/{transaction_id}`` tells it."""
+        reply = self._ask("GET", f"/transactions/{transaction_id}", {})
+        told = _object(reply)
+        if reply.status != 200 or not isinstance(told.get("history"), list):
+            raise Unavailable(f"GET /transactions answered {reply.status}")
+        return told
+
     def _open(self, key: str) -> str:
         reply = self._ask("POST", "/transactions", {"Idempotency-Key": key})
         transaction_id = _object(reply).get("transaction_id") if reply.status == 200 else None

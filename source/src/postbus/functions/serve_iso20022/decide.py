@@ -12,10 +12,11 @@ from postbus.domain.iso20022.client_requests import (
 )
 from postbus.domain.iso20022.messages import Fault, Message, Reason, Reference
 from postbus.domain.iso20022.status import FINAL
-from postbus.domain.iso20022.workflow import Decision, DecisionKind, Document, Head, Next, StepName
+from postbus.domain.iso20022.workflow import Decision, DecisionKind, Document, Head, Next
 from postbus.functions.serve_iso20022.front import Front, summary
 from postbus.functions.serve_iso20022.submit import checked_xml
 from postbus.runtime.api import Answer, BadField, Problem, Request, bad_request
+from postbus.runtime.decisions import send_decide
 from postbus.runtime.steps import send_step
 
 _MOST_ERRORS = 20
@@ -88,16 +89,8 @@ def _decided(
         case Decision():
             standing = front.store.decide(head.transaction_id, wanted)
     if standing.verdict is None:
-        _send_decide(front, head.transaction_id)
+        send_decide(head.transaction_id, front.store, front.steps, front.clock)
     return Answer.of(202, summary(head))
-
-
-def _send_decide(front: Front, transaction_id: str) -> None:
-    # One that was taken may have looked before this decision was kept; one that was not will see it.
-    head = front.store.head(transaction_id)
-    last = head.steps.get(StepName.DECIDE) if head else None
-    again = last is not None and last.taken_at is not None
-    send_step(transaction_id, Next(StepName.DECIDE, again=again), front.store, front.steps, front.clock)
 
 
 def _read(front: Front, body: bytes) -> Message:
