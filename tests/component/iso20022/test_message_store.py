@@ -435,3 +435,31 @@ def test_in_any_order_and_however_often_the_count_reaches_zero_with_the_last_tra
         seen.add(number)
         assert store.finish_child(ID, number, ChildState.POSTED) == 3 - len(seen)
     assert standing(store).children_open == 0
+
+
+def test_a_message_refused_whole_keeps_why_until_it_is_released(store: MessageStore) -> None:
+    head = begun(store)
+    store.refuse(ID, (NO_FUNDS,))
+    assert store.head(ID) == head  # nothing was received that could be refused
+    store.attach(ID, CLIENT, INCOMING, LATER)
+    standing = store.head(ID)
+    assert standing is not None
+    store.append(standing, entry(Status.ACTC))
+    for _ in range(2):
+        store.refuse(ID, (NO_FUNDS,))
+    received = store.head(ID)
+    assert received is not None
+    assert (received.status, received.reasons, received.version) == (Status.ACTC, (NO_FUNDS,), 2)
+
+
+def test_a_message_whose_transfers_are_kept_is_not_refused_whole(store: MessageStore) -> None:
+    begun(store)
+    store.attach(ID, CLIENT, INCOMING, LATER)
+    standing = store.head(ID)
+    assert standing is not None
+    store.append(standing, entry(Status.ACTC))
+    store.add_children(ID, transfers(ID, 1))
+    store.refuse(ID, (NO_FUNDS,))
+    kept = store.head(ID)
+    assert kept is not None
+    assert kept.reasons == ()
