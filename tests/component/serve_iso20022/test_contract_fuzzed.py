@@ -1,5 +1,6 @@
 """Requests nobody thought of, made from the contract, against the real function on services in memory."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,3 +109,30 @@ def _name(case: Any, transaction_id: str) -> None:
 def _opened(contract: Any) -> str:
     case = contract["/v1/transactions"]["POST"].Case(headers={"Authorization": f"Bearer {TOKEN}"})
     return str(case.call().json()["transaction_id"])
+
+
+def test_a_message_comes_through_the_functions_own_binding_to_its_queue(contract: Any) -> None:
+    own, named = _opened(contract), {"Authorization": f"Bearer {TOKEN}"}
+    for _ in range(2):
+        taken = contract["/v1/incoming"]["POST"].Case(
+            headers={**named, "X-Transaction-Id": own}, body=b"<Document/>", media_type="application/xml"
+        )
+        assert taken.call().status_code == 202
+    told = contract["/v1/transactions/{transaction_id}"]["GET"].Case(
+        headers=named, path_parameters={"transaction_id": own}
+    )
+    assert told.call().json()["message"]["length_bytes"] == len(b"<Document/>")
+    (queue,) = boto3.client("sqs").list_queues(QueueNamePrefix="receive")["QueueUrls"]
+    bodies = []
+    while (
+        messages := boto3.client("sqs")
+        .receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        .get("Messages")
+    ):
+        bodies += [json.loads(message["Body"]) for message in messages]
+    assert bodies.count({"transaction_id": own, "step": "receive", "attempt": 1}) == 1
+    deep = contract["/v1/health/deep"]["GET"].Case(headers=named).call()
+    assert deep.json()["dependencies"] == [
+        "incoming messages", "outgoing messages", "queue of decide", "queue of process", "queue of receive",
+        "queue of release", "transactions",
+    ]  # fmt: skip
