@@ -29,7 +29,7 @@ resource "aws_dynamodb_table" "this" {
 
   attribute {
     name = "open_shard"
-    type = "S"
+    type = "N"
   }
 
   attribute {
