@@ -42,7 +42,7 @@ from tests.component.ledger.worlds import create_tables
 from tests.fakes.inbound import InMemoryDirectory, InMemoryVelocity
 from tests.fakes.iso20022 import InMemoryCreditTransfers, InMemoryLiquidity
 from tests.fakes.messages import NOON
-from tests.fakes.processing import DEBTOR, World, pacs_008, transfer
+from tests.fakes.processing import DEBTOR, World, pacs_004, pacs_008, transfer
 
 Function = Callable[[Any], Any]
 LISTED = json.dumps(SAMPLE).encode()
@@ -312,6 +312,17 @@ def test_on_its_services_a_listed_name_waits_and_nothing_is_set_aside(world: Wor
     world.messages.carried_out(head.transaction_id, decision.key, "carried_out")
     world.run(StepName.PROCESS, head.transaction_id)
     assert written(deployed) == ["E-1", "E-2"]
+
+
+def test_on_its_services_an_earlier_transfer_is_found_again_and_returned(world: World, deployed: Any) -> None:
+    unknown = world.through(pacs_004("5f1d0a3c-7a45-4b1e-9d55-0d6c0f000001", "4.00"))
+    assert unknown.children_open == 0
+    # That it was looked for keeps nobody from sending it.
+    assert world.through(pacs_008(transfer(1)), 2).children_open == 1
+    again = pacs_004("5f1d0a3c-7a45-4b1e-9d55-0d6c0f000001", "4.00", "R-2", "RTR-2")
+    assert world.through(again, 3).children_open == 1
+    records = deployed.scan(TableName="credit_transfers")["Items"]
+    assert sum("original_transfer" in record for record in records) == 1
 
 
 @pytest.mark.parametrize("sample", [None, LISTED])

@@ -14,11 +14,12 @@ from postbus.domain.iso20022.claim_check import checked
 from postbus.domain.iso20022.deadlines import Deadlines
 from postbus.domain.iso20022.messages import Fault, MessageType, Place, Reason, Status
 from postbus.domain.iso20022.workflow import Entry, Head, Next, Step, StepCall, StepName, StepResult, Took
-from postbus.ports import Clock
-from postbus.ports_iso20022 import Documents, MessageStore
 from postbus.runtime.entry import step_function
 
+# Whoever hands a message in waits for this function's first steps: what only types need is not imported.
 if TYPE_CHECKING:
+    from postbus.ports import Clock
+    from postbus.ports_iso20022 import Documents, MessageStore
     from postbus.runtime.config import Config
 
 _BY = StepName.RECEIVE.value
@@ -40,7 +41,11 @@ class Read:
 
 
 def build(
-    messages: MessageStore, documents: Documents, clock: Clock, limit_bytes: int, deadlines: Deadlines
+    messages: "MessageStore",
+    documents: "Documents",
+    clock: "Clock",
+    limit_bytes: int,
+    deadlines: Deadlines,
 ) -> Step:
     """Bind the step to its ports.
 
