@@ -36,3 +36,6 @@ secret_recovery_days  = 0
 
 # Two, so that one can be seen not to see the other's, and one that may only read.
 iso20022_clients = { operator = {}, other = {}, reader = { scopes = ["read"] } }
+
+# A bucket's lifecycle takes the provider 55 s to settle, longer than anything else here.
+iso20022_message_days = null
