@@ -97,7 +97,7 @@ def built_packages() -> dict[str, Path]:
     """The packages as they go to AWS (arm64), and as they run here, by name."""
     builder = ROOT / "source/build/package.py"
     found: dict[str, Path] = {}
-    for name in ("core", "rules", "mock"):
+    for name in ("core", "rules", "mock", "iso20022", "screening", "mq"):
         for label, system in ((f"{name} (arm64)", ["linux-arm64", "--python", "3.13"]), (name, ["host"])):
             archive = ROOT / f".build/bench/{system[0]}/{name}.zip"
             command = [sys.executable, str(builder), name, "--platform", *system, "--output", str(archive)]
