@@ -24,6 +24,7 @@ from postbus.domain.iso20022.workflow import (
     ChildState,
     Decision,
     DecisionKind,
+    Document,
     FoundAccount,
     Head,
     StepCall,
@@ -141,6 +142,19 @@ class Bus:
         return {}
 
 
+@dataclass
+class Overtaken(InMemoryDocuments):
+    """Documents during whose next ``put`` something else happens."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def put(self, key: str, body: bytes, content_type: str = "application/xml") -> Document:
+        happening, self.meanwhile = self.meanwhile, None
+        if happening is not None:
+            happening()
+        return super().put(key, body, content_type)
+
+
 class NoQueue:
     """What a step's queue must never be asked for here."""
 
@@ -165,7 +179,7 @@ class Ending:
         self.now = NOON
         self.fuse = Fuse()
         self.store = InMemoryMessages()
-        self.documents = InMemoryDocuments()
+        self.documents = Overtaken()
         self.steps = InMemorySteps()
         self.notices = InMemoryNotices()
         self.books = Books()

@@ -25,7 +25,7 @@ from postbus.domain.iso20022.workflow import (
 )
 from postbus.domain.lifecycle import OutcomeState
 from tests.fakes.endings import CLIENT, ID, Crash, Ending
-from tests.fakes.messages import NOON
+from tests.fakes.messages import NOON, entry
 from tests.unit.domain.iso20022.schemas import assert_valid
 
 OPERATOR = "operator-ann"
@@ -232,6 +232,22 @@ def test_what_is_being_sent_stays_open_and_its_cancellation_pending() -> None:
     assert told(ending.message(CANCELLATION_ANSWER), "TxCxlSts") == ["RJCR", "ACCR"]
 
 
+def test_a_pending_answer_never_stands_in_the_place_of_the_final_one() -> None:
+    ending = Ending(2)
+    ending.pipeline(1, SENDING)
+    ending.wants(DecisionKind.CANCELLATION)
+
+    def ends_meanwhile() -> None:
+        ending.pipeline(1, POSTED)
+        ending.collect(*ending.bus.events)
+        ending.run(StepName.RELEASE)
+        assert ending.ends == [Status.PART]
+
+    ending.documents.meanwhile = ends_meanwhile
+    ending.run(StepName.DECIDE)
+    assert told(ending.message(CANCELLATION_ANSWER), "TxCxlSts") == ["RJCR", "ACCR"]
+
+
 def test_a_cancellation_of_one_transfer_leaves_the_others_alone() -> None:
     ending = Ending(3)
     ending.wants(DecisionKind.CANCELLATION, numbers=(2,))
@@ -360,6 +376,14 @@ def test_a_message_that_came_at_the_last_moment_has_its_own_time() -> None:
 def test_a_regulatory_hold_is_not_timed_out() -> None:
     ending = Ending(1, Status.PDNG, reasons=(Reason("RR04"),))
     assert ending.tick(minutes=600) == {"timed_out": 0, "sent_again": 0}
+
+
+def test_what_was_held_has_its_time_again_once_it_is_let_go_on() -> None:
+    ending = Ending(1, Status.PDNG, reasons=(Reason("RR04"),))
+    ending.tick(minutes=120)
+    ending.store.append(ending.head, entry(Status.ACSP, at=ending.now))
+    assert ending.tick(minutes=0.9)["timed_out"] == 0
+    assert ending.tick(minutes=0.2)["timed_out"] == 1
 
 
 def test_a_second_look_at_the_same_does_nothing_more() -> None:

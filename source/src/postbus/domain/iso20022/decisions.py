@@ -1,11 +1,12 @@
 """What was decided about a transaction from outside: who may decide what, and which transfers it concerns."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from enum import StrEnum
 
 from postbus.domain.iso20022.messages import Status
 from postbus.domain.iso20022.status import FINAL, Actor, may_move
-from postbus.domain.iso20022.workflow import Decision, DecisionKind, Head
+from postbus.domain.iso20022.workflow import Decision, DecisionKind, Entry, Head
 
 # What a decision that ends transfers makes of a transaction none of whose transfers is booked.
 ENDS_AS: dict[DecisionKind, Status] = {
@@ -51,6 +52,14 @@ def is_allowed(decision: Decision, head: Head) -> bool:
         return False
     wanted = ENDS_AS.get(decision.kind, Status.ACSP)
     return may_move(head.status, wanted, actor_of(decision, head), head.reasons)
+
+
+def due_at(head: Head, history: Sequence[Entry]) -> datetime:
+    """From when on it may be timed out: what was held has all its time again once it was let go on."""
+    was_held = any(entry.status is Status.PDNG for entry in history)
+    if head.status is not Status.ACSP or not was_held:
+        return head.deadline
+    return max(head.deadline, history[-1].at + (head.deadline - head.opened_at))
 
 
 def is_forestalled(decision: Decision, standing: Collection[Decision]) -> bool:

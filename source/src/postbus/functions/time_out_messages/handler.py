@@ -73,9 +73,12 @@ def build(
         head, now = store.head(transaction_id), clock()
         if head is None or head.status in FINAL:
             return False
+        due = decisions.due_at(head, store.history(transaction_id))
+        if due > now:
+            return False
         wanted = Decision(
             # For each deadline one: what was given more time has another.
-            key=f"{DecisionKind.TIME_OUT}.{int(head.deadline.timestamp())}",
+            key=f"{DecisionKind.TIME_OUT}.{int(due.timestamp())}",
             kind=DecisionKind.TIME_OUT,
             by=decisions.CLOCK,
             at=now,
