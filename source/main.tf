@@ -354,9 +354,9 @@ module "observability" {
   workflow_arn      = module.business_rules.arn
 }
 
-# All names, where the operator's command finds them.
+# All names that the operator's command needs, where it finds them; it reads no logs.
 module "deployment" {
   source = "./modules/deployment"
   prefix = var.name_prefix
-  names  = local.deployment
+  names  = { for name, value in local.deployment : name => value if name != "log_groups" }
 }

@@ -71,7 +71,7 @@ locals {
     flatten(module.iso20022[*].alarms), flatten(module.mq_bridge[*].alarms),
   )))
 
-  # What `postbus` reads; the same object stands in the parameter store.
+  # What `postbus` reads; the same object, but for the log groups, stands in the parameter store.
   deployment = {
     name_prefix  = var.name_prefix
     region       = var.region
