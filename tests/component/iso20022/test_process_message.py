@@ -514,6 +514,15 @@ def test_a_status_request_is_answered_with_the_present_status(world: World) -> N
     assert b"<OrgnlMsgId>M-1</OrgnlMsgId>" in body
 
 
+def test_a_status_request_about_what_is_held_tips_nobody_off(world: World) -> None:
+    world.screening.answers[1] = SANCTIONS_HIT
+    world.through(pacs_008(transfer(1), transfer(2)))
+    head = world.through(pacs_028("M-1"), 2)
+    body = world.documents.bodies[head.documents[OUTGOING].key]
+    assert body.count(b"<TxSts>PDNG</TxSts>") == 2
+    assert b"RR04" not in body
+
+
 def test_processing_before_receiving_is_our_own_fault(world: World) -> None:
     head = begun(world.messages, deadline=NOON + timedelta(minutes=1))
     with pytest.raises(InvariantBroken):

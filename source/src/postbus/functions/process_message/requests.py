@@ -1,16 +1,18 @@
 """Messages about earlier ones: cancellations are decided, questions answered with the present status."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postbus.domain.errors import InvariantBroken
 from postbus.domain.iso20022 import answers
 from postbus.domain.iso20022.answers.camt_029 import UNKNOWN
-from postbus.domain.iso20022.messages import Answer, Message, Original, Reason, Reference, Status
+from postbus.domain.iso20022.messages import Answer, Message, Original, Reason, Reference, Standing, Status
 from postbus.domain.iso20022.progress import standing_of, told
 from postbus.domain.iso20022.workflow import (
     CANCELLATION_ANSWER,
     OUTGOING,
+    Child,
+    ChildState,
     Decision,
     DecisionKind,
     Document,
@@ -89,7 +91,7 @@ class Requests:
                 original=Original(message_id=original.message_id, message_type=original.message_type),
                 status=original.status,
                 reasons=told(original.status, original.reasons),
-                standings=tuple(standing_of(child) for child in about.children),
+                standings=tuple(_standing(child, original.status) for child in about.children),
             ),
             head.message_type,
         )
@@ -105,6 +107,13 @@ class Requests:
             entry = Entry(status=Status.ACSC, at=self.clock(), by=_BY)
             self.messages.append(head, entry, {OUTGOING: answer})
         return Took()
+
+
+def _standing(child: Child, status: Status) -> Standing:
+    """What is told of a transfer: while it is open, where its message is; and never why one waits."""
+    if child.state is not ChildState.OPEN:
+        return standing_of(child)
+    return replace(standing_of(child), status=status, reasons=())
 
 
 def _cancellation(head: Head, parts: list[tuple[Reference, Found]]) -> Decision:
