@@ -5,10 +5,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
+from postbus.domain.iso20022.client_requests import derived_id
 from postbus.domain.iso20022.messages import Status
 from postbus.domain.iso20022.workflow import StepName
 from tests.component.serve_iso20022.conftest import LARGEST_BYTES, Api, Crash, Reply
@@ -52,6 +54,13 @@ def test_another_client_or_another_key_is_another_transaction(api: Api) -> None:
         named = {"idempotency_key": key} if key else {}
         assert api.call("POST", "/v1/transactions", client=client, **named).status == 200
     assert len(api.store.heads) == 4
+
+
+def test_an_id_that_another_client_has_is_never_given_out_for_a_key(api: Api) -> None:
+    theirs = derived_id("client-acme", "k", 0)
+    api.store.open(replace(api.store.heads[api.opened()], transaction_id=theirs, owner="other"), "other")
+    ours = api.call("POST", "/v1/transactions", idempotency_key="k").json["transaction_id"]
+    assert ours == derived_id("client-acme", "k", 1)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "schlüssel"])
