@@ -248,6 +248,32 @@ def test_a_pending_answer_never_stands_in_the_place_of_the_final_one() -> None:
     assert told(ending.message(CANCELLATION_ANSWER), "TxCxlSts") == ["RJCR", "ACCR"]
 
 
+def test_a_cancellation_that_comes_while_the_end_is_written_is_answered_after_it() -> None:
+    ending = Ending(1)
+    ending.pipeline(1, POSTED)
+    ending.collect(*ending.bus.events)
+
+    def cancelled_meanwhile() -> None:
+        ending.wants(DecisionKind.CANCELLATION)
+        ending.run(StepName.DECIDE)
+
+    ending.documents.meanwhile = cancelled_meanwhile
+    ending.run(StepName.RELEASE)
+    assert CANCELLATION_ANSWER not in ending.head.documents
+    ending.run(StepName.RELEASE)
+    assert told(ending.message(CANCELLATION_ANSWER), "Conf") == ["RJCR"]
+
+
+def test_transfers_that_are_kept_after_the_decision_are_taken_back_too() -> None:
+    ending = Ending(1, Status.ACTC, kept=False)
+    ending.wants(DecisionKind.REJECTION)
+    ending.run(StepName.DECIDE)
+    ending.store.add_children(ID, [ending.child(1)])
+    ending.settle()
+    assert ending.ends == [Status.RJCT]
+    assert state(ending, 1) is ChildState.VOIDED
+
+
 def test_a_cancellation_of_one_transfer_leaves_the_others_alone() -> None:
     ending = Ending(3)
     ending.wants(DecisionKind.CANCELLATION, numbers=(2,))
