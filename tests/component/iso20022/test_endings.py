@@ -399,6 +399,21 @@ def test_a_message_that_came_at_the_last_moment_has_its_own_time() -> None:
     assert ending.ends == [Status.RJCT]
 
 
+@pytest.mark.parametrize("decided", [False, True])
+def test_whenever_a_message_comes_before_the_end_its_time_begins_anew(decided: bool) -> None:
+    ending = Ending(status=Status.ACCP, message=False)
+    ending.tick(minutes=2)
+    if decided:
+        ending.run(StepName.DECIDE)
+    document = ending.documents.put("incoming/2.xml", b"garbage")
+    ending.store.attach(ID, CLIENT, document, NOON + timedelta(minutes=9))
+    ending.run(StepName.DECIDE)
+    ending.run(StepName.RELEASE)
+    assert ending.ends == []
+    (decision,) = ending.store.decisions(ID)
+    assert decision.verdict == ("carried_out" if decided else "refused")
+
+
 def test_a_regulatory_hold_is_not_timed_out() -> None:
     ending = Ending(1, Status.PDNG, reasons=(Reason("RR04"),))
     assert ending.tick(minutes=600) == {"timed_out": 0, "sent_again": 0}
