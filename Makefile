@@ -51,7 +51,7 @@ lint: $(TOOLS) ## ruff, mypy --strict, import contracts
 	@echo "… import contracts"
 	@$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-cache | sed -n '/^Contracts: /p; /BROKEN/,$$p'
 
-test-python: $(TOOLS) ## unit, contract and component tests
+test-python: $(TOOLS) rabbitmq ## unit, contract and component tests
 	@echo "… unit, contract and component tests"
 	@$(PY) -m pytest tests/unit tests/contract tests/component
 
@@ -92,6 +92,11 @@ $(EMULATOR): requirements-emulator.txt
 $(CHECKOV): requirements-checkov.txt
 	@$(PYTHON) local/environment.py .venv-checkov $<
 	@touch $@
+
+# A server for the tests of the bridge; where there is none to be had they are skipped, but never in CI.
+.PHONY: rabbitmq
+rabbitmq: ## fetch a RabbitMQ server into .local (Debian, Ubuntu)
+	@test -e .local/rabbitmq/.ready || $(PYTHON) local/rabbitmq.py .local/rabbitmq
 
 .PHONY: docs
 docs: $(TOOLS) ## write the documents that are derived from code, schemas and routes

@@ -13,6 +13,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "source" / "src"))
 
+from postbus.domain.iso20022.answers.pain_002 import VERSIONS  # noqa: E402
+from postbus.domain.iso20022.messages import Reason, Status  # noqa: E402
+from postbus.domain.iso20022.progress import (  # noqa: E402
+    DECISION_REASONS,
+    FINDING_REASONS,
+    PIPELINE_REASONS,
+    UNSPECIFIED,
+)
+from postbus.domain.iso20022.status import FINAL, MEANINGS, MOVES, REGULATORY, Actor  # noqa: E402
 from postbus.domain.lifecycle import (  # noqa: E402
     COMMANDS,
     FACTS,
@@ -57,6 +66,7 @@ def documents() -> dict[Path, str]:
     """Every generated document and what it should say."""
     return {
         ROOT / "docs" / "lifecycle.md": lifecycle(),
+        ROOT / "docs" / "iso20022-statuses.md": iso20022_statuses(),
         EVENTS / "README.md": catalogue(),
         EVENTS / "records" / "README.md": records(),
         ROOT / "tests" / "contract" / "routing.md": routing(),
@@ -242,6 +252,102 @@ def outcome_lines() -> Iterator[str]:
 
 def _stored(state: OutcomeState | None) -> str:
     return "nothing yet" if state is None else f"`{state}`"
+
+
+# --- docs/iso20022-statuses.md ----------------------------------------------------------------------------
+
+
+def iso20022_statuses() -> str:
+    statuses = [
+        (f"`{status}`", "yes" if status in FINAL else "no", meaning) for status, meaning in MEANINGS.items()
+    ]
+    moves = [
+        (f"`{before}`", f"`{after}`", ", ".join(actor for actor in Actor if actor in move.by), move.when)
+        for (before, after), move in MOVES.items()
+    ]
+    pipeline = [(f"`{code}`", _iso(reason), _said(reason)) for code, reason in PIPELINE_REASONS.items()]
+    findings = [(f"`{code}`", _iso(reason)) for code, reason in FINDING_REASONS.items()]
+    decisions = [(decision.replace("_", " "), _iso(reason)) for decision, reason in DECISION_REASONS.items()]
+    firsts = list(VERSIONS)
+    versions = [
+        (_from(first, (*firsts, None)[place]), f"`{version}`")
+        for place, (first, version) in enumerate(VERSIONS.items(), 1)
+    ]
+    return f"""{NOTICE.format(sources="domain/iso20022/status.py, progress.py or answers/")}
+# The statuses of an ISO 20022 message
+
+A client's transaction carries one message, and its status is that of the message as a whole
+(ExternalPaymentTransactionStatus1Code). Each status is appended to the transaction's history by a conditional
+write: what is repeated changes nothing, and of two final statuses at once one wins.
+
+{mermaid("stateDiagram-v2", iso20022_lines())}
+{table(("status", "final", "says"), statuses)}
+## Who moves it
+
+Nothing but this may follow. A hold for a regulatory reason (`{REGULATORY}`) is closed to the client and the
+time-out: it stays `{Status.PDNG}` until an operator has decided.
+
+{table(("from", "to", "by", "when"), moves)}
+## From its transfers to its status
+
+Settled or not is the ledger's word. A cancellation, a rejection or a time-out first takes back each transfer
+in the pipeline, and covers those that could be taken back.
+
+| transfers | status |
+| --- | --- |
+| any of them not final, being sent included | `{Status.ACSP}` |
+| all booked | `{Status.ACSC}` |
+| some booked, the others not | `{Status.PART}` |
+| none booked, and a cancellation took back what was not refused | `{Status.CANC}` |
+| none booked otherwise | `{Status.RJCT}` |
+
+## Why, in the standard's words
+
+Reasons are of ExternalStatusReason1Code. What the pipeline says of a transfer becomes, in an answer:
+
+{table(("pipeline", "reason", "additional information"), pipeline)}
+`RULES_REFUSED` gives the reasons of the findings that refuse; any other finding is {_iso(UNSPECIFIED)}:
+
+{table(("finding", "reason"), findings)}
+What was taken back by a decision, unless the decision gives its own reason:
+
+{table(("decision", "reason"), decisions)}
+`{REGULATORY}` is never explained, and not named while the payment waits.
+
+## Which message answers
+
+| request | answer |
+| --- | --- |
+| pacs.008, pacs.004 | `pacs.002.001.10` |
+| pacs.028 | as the message it asks about |
+| camt.056 | `camt.029.001.14` |
+| the creditor's side of what was booked | `camt.054.001.08` |
+| anything else | `admi.002.001.01` |
+
+A pain.001 is answered in the version of its own time, or the next that has a schema in the package:
+
+{table(("pain.001.001", "answer"), versions)}"""
+
+
+def iso20022_lines() -> Iterator[str]:
+    yield f"    [*] --> {Status.ACCP}: client"
+    for (before, after), move in MOVES.items():
+        yield f"    {before} --> {after}: {', '.join(actor for actor in Actor if actor in move.by)}"
+    yield from (f"    {status} --> [*]" for status in Status if status in FINAL)
+
+
+def _iso(reason: Reason) -> str:
+    return f"`{reason.code}`"
+
+
+def _said(reason: Reason) -> str:
+    return " ".join(reason.additional) or "—"
+
+
+def _from(first: int, after: int | None) -> str:
+    if after is None:
+        return f"{first:02} and later"
+    return f"{first:02}" if after == first + 1 else f"{first:02} to {after - 1:02}"
 
 
 # --- events/README.md -------------------------------------------------------------------------------------

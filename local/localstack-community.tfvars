@@ -1,4 +1,5 @@
-# The stack on LocalStack 4.14.0, community edition: no Pipes, no X-Ray; functions run in containers.
+# The stack on LocalStack 4.14.0, community edition: no Pipes, no X-Ray, no Cognito and so no ISO 20022 API; functions
+# run in containers.
 
 target = {
   is_aws                   = false
@@ -9,6 +10,7 @@ target = {
   has_tracing              = false
 }
 tracing          = false
+iso20022         = false
 package_platform = "linux-x86_64"
 
 enrich_maximum_concurrency          = 2

@@ -15,6 +15,7 @@ enrich_maximum_concurrency          = 2
 evaluate_rules_reserved_concurrency = 4
 posting_maximum_concurrency         = 2
 timeline_maximum_concurrency        = 2
+iso20022_maximum_concurrency        = 2
 function_timeout_seconds            = 20
 queue_visibility_seconds            = 30
 sweep_every_minutes                 = 1
@@ -22,3 +23,4 @@ sweep_after_seconds                 = 20
 audit_buffer                        = { mb = 1, seconds = 5 }
 force_destroy_buckets               = true
 key_deletion_days                   = 7
+secret_recovery_days                = 0

@@ -18,6 +18,7 @@ enrich_maximum_concurrency          = 2
 evaluate_rules_reserved_concurrency = 4
 posting_maximum_concurrency         = 2
 timeline_maximum_concurrency        = 2
+iso20022_maximum_concurrency        = 2
 
 # A killed worker's messages come back after this.
 function_timeout_seconds = 20
@@ -31,3 +32,10 @@ sweep_after_seconds = 120
 audit_buffer          = { mb = 1, seconds = 5 }
 force_destroy_buckets = true
 key_deletion_days     = 7
+secret_recovery_days  = 0
+
+# Two, so that one can be seen not to see the other's, and one that may only read.
+iso20022_clients = { operator = {}, other = {}, reader = { scopes = ["read"] } }
+
+# A bucket's lifecycle takes the provider 55 s to settle, longer than anything else here.
+iso20022_message_days = null

@@ -55,5 +55,8 @@ locals {
 
   python_version = "3.13"
 
+  # None or one: its package, and the client as which it calls the API.
+  mq_bridges = [for bridge in [{ package = "mq", client = "mq-bridge" }] : bridge if var.iso20022 && var.mq_bridge != null]
+
   on_the_bus = { POSTBUS_BUS = "${var.name_prefix}postbus" }
 }

@@ -17,6 +17,9 @@
 #     ▼
 #   bus ─▶ archive, audit bucket, timeline, outcomes topic
 #
+# A payment may also come as an ISO 20022 message: it enters by credit_transfers, and is answered when it has ended.
+# modules/iso20022/main.tf draws that path.
+#
 # Each block is one capability; the order is the payment's.
 
 # Before anything: the key that encrypts it all, and the code that runs in it.
@@ -32,7 +35,8 @@ module "encryption" {
 module "packages" {
   source         = "./modules/packages"
   context        = local.context
-  packages       = ["core", "rules", "mock"]
+  packages       = concat(["core", "rules", "mock"], var.iso20022 ? ["iso20022", "screening"] : [], local.mq_bridges[*].package)
+  schema_dir     = var.iso20022_schema_dir
   platform       = var.package_platform
   python_version = local.python_version
   builder_python = var.builder_python
@@ -190,6 +194,49 @@ module "posting" {
   grants              = concat(module.event_bus.grants.decide, module.ledger.grants.post)
 }
 
+# ACCP -> ACSC | PART | RJCT | CANC: ISO 20022 messages by an API, their payments by the path above.
+module "iso20022" {
+  source           = "./modules/iso20022"
+  count            = var.iso20022 ? 1 : 0
+  context          = local.context
+  archives         = { iso20022 = module.packages.archives["iso20022"], screening = module.packages.archives["screening"] }
+  bus              = module.event_bus.bus
+  bus_grants       = { decide = module.event_bus.grants.decide }
+  pattern          = local.routes["collect"].pattern
+  accounts         = { environment = module.reference_data.environment.accounts, grants = concat(module.reference_data.grants.accounts, module.reference_data.find_account_grants) }
+  claims           = { environment = module.duplicates.environment, grants = module.duplicates.grants }
+  ledger           = { environment = module.ledger.environment, grants = module.ledger.grants }
+  credit_transfers = { table_name = module.credit_transfers.table_name, grants = module.credit_transfers.grants.submit }
+
+  clients               = merge(var.iso20022_clients, { for bridge in local.mq_bridges : bridge.client => {} })
+  api                   = var.iso20022_api
+  deadline_seconds      = var.iso20022_deadline_seconds
+  largest_message_mb    = var.iso20022_largest_message_mb
+  message_days          = var.iso20022_message_days
+  check_timeout_seconds = var.iso20022_check_timeout_seconds
+  maximum_concurrency   = var.iso20022_maximum_concurrency
+  timeout_seconds       = var.function_timeout_seconds
+  visibility_seconds    = var.queue_visibility_seconds
+  force_destroy         = var.force_destroy_buckets
+  secret_recovery_days  = var.secret_recovery_days
+  dns_suffix            = data.aws_partition.current.dns_suffix
+  fips_endpoints        = var.fips_endpoints
+}
+
+# The same from and to a customer's message broker.
+module "mq_bridge" {
+  source               = "./modules/mq_bridge"
+  count                = length(local.mq_bridges)
+  context              = local.context
+  archive              = module.packages.archives["mq"]
+  api                  = { url = module.iso20022[0].api.url, secret_arn = module.iso20022[0].client_secret_arns[local.mq_bridges[0].client] }
+  broker               = var.mq_bridge.broker
+  secret_key_arns      = concat([local.context.key_arn], var.mq_bridge.secret_key_arns)
+  topic_arn            = module.iso20022[0].topic_arn
+  network              = var.mq_bridge.network
+  reserved_concurrency = var.mq_bridge.reserved_concurrency
+}
+
 # Every state: what happened when, and what got stuck.
 module "timeline" {
   source                  = "./modules/timeline"
@@ -270,7 +317,7 @@ module "audit" {
   buffer_seconds     = var.audit_buffer.seconds
   data_event_trail   = var.data_event_trail
   trail_table_arns   = [for table in values(local.tables) : "${local.arns.dynamodb}:table/${table}"]
-  trail_bucket_arns  = [module.rulesets.bucket_arn]
+  trail_bucket_arns  = concat([module.rulesets.bucket_arn], [for bucket in values(local.message_buckets) : "arn:${local.partition}:s3:::${bucket}"])
   timeout_seconds    = var.function_timeout_seconds
   visibility_seconds = var.queue_visibility_seconds
 }
@@ -307,9 +354,9 @@ module "observability" {
   workflow_arn      = module.business_rules.arn
 }
 
-# All names, where the operator's command finds them.
+# All names that the operator's command needs, where it finds them; it reads no logs.
 module "deployment" {
   source = "./modules/deployment"
   prefix = var.name_prefix
-  names  = local.deployment
+  names  = { for name, value in local.deployment : name => value if name != "log_groups" }
 }

@@ -5,6 +5,7 @@ locals {
   processors = merge(
     { enrich = module.enrich, posting = module.posting.processor, timeline = module.timeline.record },
     length(module.audit.forward) == 0 ? {} : { audit = one(module.audit.forward) },
+    { for front in module.iso20022 : "collect" => front.collect },
   )
   jobs = { sweep = module.timeline.sweep, "verify-ledger" = module.ledger.verify, reconcile = module.reconcile }
 
@@ -17,7 +18,9 @@ locals {
       claims   = module.duplicates.table
       timeline = module.timeline.table
     },
+    { for front in module.iso20022 : "iso20022" => front.table },
   )
+  message_buckets = merge(module.iso20022[*].buckets...)
 
   rules = merge(
     { for processor in values(local.processors) : processor.rule_name => processor.rule_arn },
@@ -32,6 +35,7 @@ locals {
     { "evaluate-rules" = module.evaluate_rules.name, "check-conversion" = module.check_conversion.name },
     { for processor in values(local.processors) : trimprefix(processor.function_name, "${var.name_prefix}postbus-") => processor.function_name },
     { for name, job in local.jobs : name => job.function_name },
+    concat(module.iso20022[*].functions, [for bridge in module.mq_bridge : { "read-broker" = bridge.functions.read, "write-broker" = bridge.functions.write }])...
   )
 
   dead_letters = merge(
@@ -39,10 +43,11 @@ locals {
     { for name, source in local.sources : "pipe-${name}" => source.dead_letter_url },
     { for name, job in local.jobs : name => job.dead_letter_url },
     { bus = module.event_bus.dead_letter_url, "business-rules" = module.business_rules.dead_letter_url },
+    concat(module.iso20022[*].dead_letters, [for bridge in module.mq_bridge : { "read-broker" = bridge.dead_letter_urls.read, "write-broker" = bridge.dead_letter_urls.write }])...
   )
   quarantines = { for name, source in local.sources : "quarantine-${name}" => source.quarantine_url }
 
-  queue_names       = [for processor in values(local.processors) : processor.queue_name]
+  queue_names       = concat([for processor in values(local.processors) : processor.queue_name], flatten(module.iso20022[*].queue_names), module.mq_bridge[*].queue_name)
   dead_letter_names = [for url in concat(values(local.dead_letters), values(local.quarantines)) : element(split("/", url), 4)]
 
   log_groups = sort(concat(
@@ -53,6 +58,8 @@ locals {
       module.evaluate_rules.log_group, module.check_conversion.log_group, module.business_rules.log_group,
       module.mock_generator.log_group, module.audit.log_group,
     ],
+    flatten(module.iso20022[*].log_groups),
+    flatten([for bridge in module.mq_bridge : values(bridge.log_groups)]),
   ))
 
   # The timeline and the audit count their processor's alarms among their own.
@@ -61,26 +68,31 @@ locals {
     module.event_bus.alarms, module.evaluate_rules.alarms, module.check_conversion.alarms,
     module.business_rules.alarms, module.ledger.alarms, module.timeline.alarms, module.audit.alarms,
     module.mock_generator.alarms, module.reconcile.alarms, aws_cloudwatch_metric_alarm.missing[*].arn,
+    flatten(module.iso20022[*].alarms), flatten(module.mq_bridge[*].alarms),
   )))
 
-  # What `postbus` reads; the same object stands in the parameter store.
+  # What `postbus` reads; the same object, but for the log groups, stands in the parameter store.
   deployment = {
-    name_prefix              = var.name_prefix
-    region                   = var.region
-    home_region              = local.home_region
-    bus                      = module.event_bus.bus.name
-    bus_arn                  = module.event_bus.bus.arn
-    archive                  = module.event_bus.archive.name
-    archive_arn              = module.event_bus.archive.arn
-    tables                   = local.tables
-    queues                   = merge({ for name, processor in local.processors : name => processor.queue_url }, local.quarantines)
-    dead_letters             = local.dead_letters
-    functions                = local.functions
-    buckets                  = { audit = module.audit.bucket, rulesets = module.rulesets.bucket }
-    workflow_arn             = module.business_rules.arn
-    rules                    = local.rules
-    log_groups               = local.log_groups
-    topics                   = { alarms = module.observability.alarm_topic_arn, outcomes = module.notifications.topic_arn }
+    name_prefix  = var.name_prefix
+    region       = var.region
+    home_region  = local.home_region
+    bus          = module.event_bus.bus.name
+    bus_arn      = module.event_bus.bus.arn
+    archive      = module.event_bus.archive.name
+    archive_arn  = module.event_bus.archive.arn
+    tables       = local.tables
+    queues       = merge({ for name, processor in local.processors : name => processor.queue_url }, local.quarantines, concat(module.iso20022[*].queues, [for bridge in module.mq_bridge : { "write-broker" = bridge.queue_url }])...)
+    dead_letters = local.dead_letters
+    functions    = local.functions
+    buckets      = merge({ audit = module.audit.bucket, rulesets = module.rulesets.bucket }, local.message_buckets)
+    workflow_arn = module.business_rules.arn
+    rules        = local.rules
+    log_groups   = local.log_groups
+    topics = merge(
+      { alarms = module.observability.alarm_topic_arn, outcomes = module.notifications.topic_arn },
+      { for front in module.iso20022 : "statuses" => front.topic_arn },
+    )
+    iso20022                 = one(module.iso20022[*].api)
     ledger                   = var.ledger
     posting_shards           = var.posting_shards
     duplicate_window_seconds = var.duplicate_window_seconds
@@ -131,6 +143,31 @@ output "audit_bucket" {
 output "outcomes_topic" {
   description = "Subscribe to be told how payments end."
   value       = module.notifications.topic_arn
+}
+
+output "api_url" {
+  description = "Where ISO 20022 messages go: what stands before /v1.  null without the API."
+  value       = one(module.iso20022[*].api.url)
+}
+
+output "token_url" {
+  description = "Where a client of the API gets its access token."
+  value       = one(module.iso20022[*].api.token_url)
+}
+
+output "client_secrets" {
+  description = "Client of the API to the secret with its credentials."
+  value       = one(module.iso20022[*].api.client_secrets)
+}
+
+output "custom_domain_target" {
+  description = "What the DNS record of the API's own name has to point to; null without one."
+  value       = one(module.iso20022[*].api.custom_domain_target)
+}
+
+output "statuses_topic" {
+  description = "Subscribe to be told how ISO 20022 messages end."
+  value       = one(module.iso20022[*].topic_arn)
 }
 
 output "alarms_topic" {

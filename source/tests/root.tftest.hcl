@@ -51,10 +51,124 @@ run "has_the_names_of_the_design" {
     condition     = length(setsubtract([for name in ["enrich", "business-rules", "posting", "timeline", "audit", "notify-outcomes"] : "postbus-${name}"], keys(output.deployment.rules))) == 0
     error_message = "a rule is missing"
   }
+}
+
+run "has_the_names_of_the_iso_20022_front" {
+  command = plan
+
   assert {
-    condition     = length(jsonencode(output.deployment)) < 8192
-    error_message = "the parameter takes 8 KB"
+    condition     = output.deployment.tables.iso20022 == "postbus-iso20022" && length(setsubtract(["receive", "process", "decide", "release", "collect"], keys(output.deployment.queues))) == 0
+    error_message = "a table or a step's queue is missing"
   }
+  assert {
+    condition     = length(setsubtract(["receive", "process", "decide", "release", "collect", "time-out-messages"], keys(output.deployment.dead_letters))) == 0
+    error_message = "every asynchronous hop has its dead letters"
+  }
+  assert {
+    condition     = length(setsubtract(["serve-iso20022", "receive-message", "process-message", "decide-message", "collect-outcomes", "release-message", "time-out-messages", "check-identity", "screen-parties", "check-fraud", "reserve-liquidity"], keys(output.deployment.functions))) == 0
+    error_message = "a function is missing"
+  }
+  assert {
+    condition     = contains(keys(output.deployment.rules), "postbus-collect")
+    error_message = "no message would ever be answered"
+  }
+  assert {
+    condition     = output.deployment.iso20022.client_secrets == { operator = "postbus-iso20022-client-operator" } && output.token_url == "https://postbus-111122223333.auth.eu-central-1.amazoncognito.com/oauth2/token"
+    error_message = "a client would not find its credentials, or get no token"
+  }
+  assert {
+    condition     = !contains(keys(output.deployment.functions), "read-broker")
+    error_message = "a bridge that nobody asked for"
+  }
+}
+
+run "leaves_the_iso_20022_front_out_where_nobody_wants_it" {
+  command = plan
+
+  variables {
+    iso20022 = false
+  }
+
+  assert {
+    condition     = output.deployment.iso20022 == null && output.api_url == null && !contains(keys(output.deployment.tables), "iso20022") && !contains(keys(output.deployment.rules), "postbus-collect") && !contains(keys(output.deployment.functions), "serve-iso20022")
+    error_message = "something of it stays"
+  }
+}
+
+run "bridges_a_broker_where_one_is_named" {
+  command = plan
+
+  # The longest prefix and many clients: all names must fit into their parameter.
+  variables {
+    name_prefix      = "abcdefghi-"
+    iso20022_clients = { for number in range(10) : "a-client-with-a-long-name-${number}" => {} }
+    mq_bridge = {
+      broker = {
+        host          = "mq.example"
+        queue         = "payments.in"
+        refused_queue = "payments.refused"
+        exchange      = "payments"
+        routing_key   = "answers"
+        secret_arn    = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:broker-a1b2c3"
+      }
+    }
+  }
+
+  assert {
+    condition     = contains(keys(output.client_secrets), "mq-bridge")
+    error_message = "the API would not let it in"
+  }
+  assert {
+    condition     = length(setsubtract(["read-broker", "write-broker"], keys(output.deployment.functions))) == 0 && length(setsubtract(["read-broker", "write-broker"], keys(output.deployment.dead_letters))) == 0 && contains(keys(output.deployment.queues), "write-broker")
+    error_message = "the command would not find its functions, its queue or its dead letters"
+  }
+  assert {
+    condition     = length(jsonencode({ for name, value in output.deployment : name => value if name != "log_groups" })) < 8000
+    error_message = "the parameter takes 8192 characters, and the API's address is longer on AWS"
+  }
+}
+
+run "refuses_a_folder_without_schemas" {
+  command = plan
+
+  variables {
+    iso20022_schema_dir = "tests"
+  }
+
+  expect_failures = [var.iso20022_schema_dir]
+}
+
+run "speaks_fips_140_where_asked_to" {
+  command = plan
+
+  variables {
+    fips_endpoints = true
+  }
+
+  assert {
+    condition     = output.token_url == "https://postbus-111122223333.auth-fips.eu-central-1.amazoncognito.com/oauth2/token"
+    error_message = "clients would send their credentials to another endpoint"
+  }
+}
+
+run "refuses_a_client_that_may_do_nothing_known" {
+  command = plan
+
+  variables {
+    iso20022_clients = { operator = { scopes = ["admin"] } }
+  }
+
+  expect_failures = [var.iso20022_clients]
+}
+
+run "refuses_deadlines_that_leave_messages_open_for_ever" {
+  command = plan
+
+  variables {
+    iso20022_deadline_seconds = { "pacs.008" = 60 }
+  }
+
+  expect_failures = [var.iso20022_deadline_seconds]
 }
 
 run "puts_the_prefix_before_every_name" {

@@ -28,7 +28,7 @@ from local import checks, emulator, stack
 from local.settings import ROOT, Settings
 from local.terraform import SOURCE, run
 from postbus.cli.sample import load_sample
-from tests.bench import cost, imports, pipeline
+from tests.bench import cost, imports, iso20022, pipeline
 from tests.bench.meter import Meter, serve
 from tests.e2e.stack import Stack
 
@@ -54,13 +54,16 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", default=os.environ.get("QUICK") == "1")
-    parser.add_argument("--only", choices=("imports", "pipeline", "cost", "debtor"))
+    parser.add_argument("--only", choices=("imports", "iso20022", "pipeline", "cost", "debtor"))
     options = parser.parse_args()
     print(f"machine: {machine()}\nload before: {os.getloadavg()[0]:.2f}\n", flush=True)
     if options.only in (None, "imports"):
         section("Packages and cold imports")
         imports.report(built_packages())
-    if options.only == "imports":
+    if options.only in (None, "iso20022"):
+        section("ISO 20022 messages, on one core")
+        iso20022.report(options.quick)
+    if options.only in ("imports", "iso20022"):
         return
     settings = checks.own_port(Settings.from_environment())
     try:
@@ -94,7 +97,7 @@ def built_packages() -> dict[str, Path]:
     """The packages as they go to AWS (arm64), and as they run here, by name."""
     builder = ROOT / "source/build/package.py"
     found: dict[str, Path] = {}
-    for name in ("core", "rules", "mock"):
+    for name in ("core", "rules", "mock", "iso20022", "screening", "mq"):
         for label, system in ((f"{name} (arm64)", ["linux-arm64", "--python", "3.13"]), (name, ["host"])):
             archive = ROOT / f".build/bench/{system[0]}/{name}.zip"
             command = [sys.executable, str(builder), name, "--platform", *system, "--output", str(archive)]

@@ -16,7 +16,19 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNS = 10
 
 # As source/modules deploy them; all others run from the core package.
-_PACKAGE_OF = {"evaluate_rules": "rules", "generate_visa": "mock"}
+_PACKAGE_OF = {
+    "evaluate_rules": "rules",
+    "generate_visa": "mock",
+    "screen_parties": "screening",
+    **dict.fromkeys(("read_broker", "write_broker"), "mq"),
+    **dict.fromkeys(
+        (
+            "serve_iso20022", "receive_message", "process_message", "decide_message", "collect_outcomes",
+            "release_message", "time_out_messages", "check_identity", "check_fraud", "reserve_liquidity",
+        ),
+        "iso20022",
+    ),
+}  # fmt: skip
 
 _MEASURE = """
 import sys, time

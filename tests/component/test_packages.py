@@ -13,13 +13,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BUILDER = ROOT / "source" / "build" / "package.py"
-PACKAGES = ("core", "mock", "rules")
+PACKAGES = ("core", "iso20022", "mock", "mq", "rules", "screening")
 
-# What only one package carries, and the one function that needs it.
-SPECIAL = {"zen": "rules", "iso8583": "mock"}
+# What only one package carries, for the functions that need it.
+SPECIAL = {
+    "zen": "rules",
+    "iso8583": "mock",
+    "lxml": "iso20022",
+    "stdnum": "iso20022",
+    "pycountry": "iso20022",
+    "rapidfuzz": "screening",
+    "pika": "mq",
+}
 
 # Megabytes.  zen-engine alone is 10; everything else stays well under Lambda's cold-start worries.
-LARGEST = {"core": 3.5, "mock": 3.5, "rules": 14.0}
+LARGEST = {"core": 3.5, "iso20022": 7.0, "mock": 3.5, "mq": 4.0, "rules": 14.0, "screening": 5.5}
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +113,7 @@ def test_the_same_inputs_give_the_same_bytes(
     package: str, archives: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builder = _load_builder()
-    settings = builder.tomllib.loads(builder.SETTINGS.read_text())
+    settings = builder.tomllib.loads(builder.SETTINGS.read_text(encoding="utf-8"))
     monkeypatch.setattr(builder, "BUILD", tmp_path)  # no finished archive to take, and no wheel ...
     (tmp_path / "wheels").symlink_to(ROOT / ".build" / "wheels")  # ... but what is fetched is checked by hash
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -137,6 +145,95 @@ def test_a_damaged_wheel_in_the_cache_is_not_packed(tmp_path: Path, monkeypatch:
     with pytest.raises(builder.CannotBuild, match="six"):
         builder.fetch("core", [one], target)
     assert asked == [one]
+
+
+def test_the_schemas_lie_beside_the_code_that_checks_with_them(unpacked: dict[str, Path]) -> None:
+    assert [name for name, folder in unpacked.items() if (folder / "iso20022").exists()] == ["iso20022"]
+    assert _run_alone(
+        unpacked["iso20022"],
+        """
+from postbus.adapters.iso20022_schemas import installed
+from postbus.domain.iso20022.messages import MessageType
+names = ("pacs.008.001.13", "pacs.004.001.10")
+print(json.dumps([installed().of(MessageType.of(name)) is not None for name in names]))
+""",
+    ) == [True, False]
+
+
+def test_identifiers_and_countries_are_known_from_the_pruned_packages(unpacked: dict[str, Path]) -> None:
+    assert _run_alone(
+        unpacked["iso20022"],
+        """
+import pycountry
+from stdnum import bic, iban, lei
+print(json.dumps([
+    iban.is_valid("ES9121000418450200051332"), iban.is_valid("ES9121000418450200051333"),
+    iban.is_valid("BE71096123456769"), bic.is_valid("AGRIFRPP882"), lei.is_valid("213800KUD8LAJWSQ9D15"),
+    pycountry.countries.get(alpha_2="AT").name,
+]))
+""",
+    ) == [True, False, True, True, True, "Austria"]
+
+
+def test_the_operators_schemas_are_packed_beside_those_of_the_build(tmp_path: Path) -> None:
+    (tmp_path / "pacs.004.001.10.xsd").write_bytes(b"<schema/>")
+    (tmp_path / "notes.txt").write_bytes(b"")
+    builder = _load_builder()
+    assert dict(builder.operator_schemas(tmp_path)) == {"iso20022/operator/pacs.004.001.10.xsd": b"<schema/>"}
+    with pytest.raises(builder.CannotBuild, match="not a folder"):
+        list(builder.operator_schemas(tmp_path / "absent"))
+
+
+def test_a_schema_that_is_not_the_published_one_is_not_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = _load_builder()
+    monkeypatch.setattr(builder, "BUILD", tmp_path)
+    cache = tmp_path / "wheels" / "any-py3.13"
+    cache.mkdir(parents=True)
+    wheel = cache / "some-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as opened:
+        opened.writestr("some/pacs.008.xsd", "<schema/>")
+    (source,) = builder.read_schema_sources(f"""
+[[wheels]]
+requirement = "some==1"
+sha256 = "{_sha256(wheel)}"
+[[wheels.schemas]]
+message = "pacs.008.001.08"
+path = "some/pacs.008.xsd"
+sha256 = "{"0" * 64}"
+""")
+    with pytest.raises(builder.CannotBuild, match=r"not the published pacs\.008\.001\.08"):
+        list(builder.iso_schemas([source]))
+
+
+def test_a_changed_list_of_schemas_makes_another_package() -> None:
+    builder = _load_builder()
+    settings = builder.tomllib.loads(builder.SETTINGS.read_text(encoding="utf-8"))
+    text = builder.SCHEMAS.read_text(encoding="utf-8")
+    hashes = {
+        builder.input_hash(
+            builder.Target("host", "3.11"), [], {}, settings, builder.read_schema_sources(changed)
+        )
+        for changed in (text, text.replace("pain.002.001.15", "pain.002.001.16"))
+    }
+    assert len(hashes) == 2
+
+
+def test_the_schemas_of_a_clone_are_put_right(
+    schema_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    builder = _load_builder()
+    monkeypatch.setattr(builder, "BUILD", tmp_path)
+    (tmp_path / "wheels").symlink_to(ROOT / ".build" / "wheels")
+    folder = tmp_path / "xsd"
+    folder.mkdir()
+    (folder / "pacs.008.001.08.xsd").write_text("damaged")
+    (folder / "pacs.099.001.01.xsd").write_text("foreign")
+    builder.lay_out_schemas(folder)
+    assert {path.name: _sha256(path) for path in folder.iterdir()} == {
+        path.name: _sha256(path) for path in schema_folder.glob("*.xsd")
+    }
 
 
 def test_the_closure_follows_who_needs_what() -> None:

@@ -2,7 +2,7 @@
 # may write to it, and alarms on the first message.
 
 locals {
-  name = "${var.context.prefix}postbus-${var.name}"
+  name = "${var.context.prefix}postbus-${var.name}${var.fifo ? ".fifo" : ""}"
   arn  = "${var.context.arns.sqs}:${local.name}"
 
   from_services = [
@@ -28,6 +28,7 @@ locals {
 # policy stands on the queue itself: as a resource of its own it would wait for the queue to settle.
 resource "aws_sqs_queue" "this" {
   name                              = local.name
+  fifo_queue                        = var.fifo
   message_retention_seconds         = 1209600
   visibility_timeout_seconds        = 30
   kms_master_key_id                 = var.context.key_arn
@@ -36,6 +37,10 @@ resource "aws_sqs_queue" "this" {
     Version = "2012-10-17"
     # An emulator speaks plain HTTP.
     Statement = concat(local.from_services, [for statement in [local.only_over_tls] : statement if var.context.is_aws])
+  })
+  redrive_allow_policy = var.queue_arns == null ? null : jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = var.queue_arns
   })
 }
 

@@ -20,3 +20,15 @@ variable "senders" {
   type        = map(list(string))
   default     = {}
 }
+
+variable "fifo" {
+  description = "Whether it is a FIFO queue, as the dead letters of a FIFO queue must be; `.fifo` is added to the name."
+  type        = bool
+  default     = false
+}
+
+variable "queue_arns" {
+  description = "Queues that may name it as where their messages go at last; null for any of this account."
+  type        = list(string)
+  default     = null
+}

@@ -20,6 +20,16 @@ locals {
       resources  = ["*"]
       conditions = []
     }] : [],
+    # The network's interfaces have no names before Lambda makes them.
+    var.network == null ? [] : [{
+      sid = "AttachToNetwork"
+      actions = [
+        "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
+      ]
+      resources  = ["*"]
+      conditions = []
+    }],
   )
 }
 
@@ -39,7 +49,7 @@ module "role" {
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_272:the archive is built by this very apply from hash-locked inputs; there is no other hand to sign it
-  #checkov:skip=CKV_AWS_117:it reaches AWS's endpoints and an https ledger, nothing private; a network of its own would add a way to fail
+  #checkov:skip=CKV_AWS_117:most reach AWS's endpoints and an https ledger, nothing private; a network would add a way to fail
   function_name                  = var.name
   description                    = var.description
   role                           = module.role.arn
@@ -68,6 +78,14 @@ resource "aws_lambda_function" "this" {
 
   tracing_config {
     mode = var.context.tracing ? "Active" : "PassThrough"
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.network == null ? [] : [var.network]
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
   }
 
   dynamic "dead_letter_config" {

@@ -71,3 +71,9 @@ variable "dead_letter_arn" {
   type        = string
   default     = null
 }
+
+variable "network" {
+  description = "Subnets and security groups to attach it to; null for none, as most need none."
+  type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
+  default     = null
+}

@@ -42,8 +42,9 @@ output "alarms" {
 }
 
 output "grants" {
-  description = "write: put records into the table."
+  description = "write: put records into the table.  submit: records, one by one or together."
   value = {
-    write = [{ sid = "WriteRecords", actions = ["dynamodb:BatchWriteItem"], resources = [local.table_arn], conditions = [] }]
+    submit = [{ sid = "Submit${replace(title(replace(var.source_name, "_", " ")), " ", "")}", actions = ["dynamodb:BatchWriteItem", "dynamodb:PutItem"], resources = [local.table_arn], conditions = [] }]
+    write  = [{ sid = "WriteRecords", actions = ["dynamodb:BatchWriteItem"], resources = [local.table_arn], conditions = [] }]
   }
 }

@@ -13,13 +13,22 @@ locals {
     fileset(local.root, "events/*/v*/schema.json"),
     fileset(local.root, "events/records/*/v*/schema.json"),
     fileset(local.root, "rules/**/*.json"),
-    ["requirements.txt", "source/build/package.py", "source/build/packages.toml"],
+    fileset(local.root, "source/build/*.toml"),
+    ["requirements.txt", "source/build/package.py"],
   )
   input_hash = sha256(join("\n", concat(
     [var.platform, var.python_version],
     [for file in sort(local.inputs) : "${file} ${filesha256("${local.root}/${file}")}"],
   )))
-  hashes           = { for name in var.packages : name => sha256("${name} ${local.input_hash}") }
+  # The operator's own schemas go into the one package that checks messages.
+  schema_hash = var.schema_dir == null ? "" : sha256(join("\n", [
+    for file in sort(fileset(var.schema_dir, "*.xsd")) : "${file} ${filesha256("${var.schema_dir}/${file}")}"
+  ]))
+  input_hashes = {
+    for name in var.packages : name =>
+    name == "iso20022" && var.schema_dir != null ? sha256("${local.input_hash} ${local.schema_hash}") : local.input_hash
+  }
+  hashes           = { for name in var.packages : name => sha256("${name} ${local.input_hashes[name]}") }
   platform_options = var.platform == "host" ? "--platform host" : "--platform ${var.platform} --python ${var.python_version}"
 }
 
@@ -29,10 +38,15 @@ resource "terraform_data" "build" {
   input = "${path.module}/../../../.build/${var.platform}/${each.key}.zip"
 
   # A new deployment uploads anew, which needs the archive on disk: so its bucket's name stands here too.
-  triggers_replace = [local.input_hash, var.context.prefix, var.context.account_id, var.context.region]
+  triggers_replace = [local.input_hashes[each.key], var.context.prefix, var.context.account_id, var.context.region]
 
   provisioner "local-exec" {
     command = "${var.builder_python} ${local.root}/source/build/package.py ${each.key} ${local.platform_options} --output ${self.input}"
+
+    # Set even where there are none: what is not in the hash must not come in by the caller's environment.
+    environment = {
+      ISO20022_SCHEMA_DIR = var.schema_dir == null ? "" : abspath(var.schema_dir)
+    }
   }
 }
 

@@ -29,3 +29,9 @@ variable "builder_python" {
   description = "The Python (3.11 or newer, with pip) that runs the builder."
   type        = string
 }
+
+variable "schema_dir" {
+  description = "Folder of the operator's own ISO 20022 schemas, such as pacs.004.001.10.xsd; null for none."
+  type        = string
+  default     = null
+}

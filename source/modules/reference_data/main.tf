@@ -3,6 +3,9 @@
 locals {
   keys = { accounts = "token", merchants = "merchant_id", rates = "pair" }
 
+  # What a payment message calls an account: each sparse, read by whoever takes messages.
+  indexes = { accounts = ["iban", "other_id", "agent_bic"], merchants = [], rates = [] }
+
   names = { for table, key in local.keys : table => "${var.context.prefix}postbus-${table}" }
 }
 
@@ -17,6 +20,24 @@ resource "aws_dynamodb_table" "this" {
   attribute {
     name = each.value
     type = "S"
+  }
+
+  dynamic "attribute" {
+    for_each = local.indexes[each.key]
+    content {
+      name = attribute.value
+      type = "S"
+    }
+  }
+
+  dynamic "global_secondary_index" {
+    for_each = local.indexes[each.key]
+    content {
+      name               = global_secondary_index.value
+      hash_key           = global_secondary_index.value
+      projection_type    = "INCLUDE"
+      non_key_attributes = ["currency", "status"]
+    }
   }
 
   server_side_encryption {

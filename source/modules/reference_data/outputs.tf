@@ -23,3 +23,13 @@ output "grants" {
     }]
   }
 }
+
+output "find_account_grants" {
+  description = "Find accounts by IBAN, other identification or agent."
+  value = [{
+    sid        = "FindAccounts"
+    actions    = ["dynamodb:Query"]
+    resources  = [for index in local.indexes.accounts : "${var.context.arns.dynamodb}:table/${local.names.accounts}/index/${index}"]
+    conditions = []
+  }]
+}

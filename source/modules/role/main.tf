@@ -7,8 +7,8 @@ resource "aws_iam_role" "this" {
     Version = "2012-10-17"
     Statement = [merge(
       { Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = var.service } },
-      # Lambda does not say for which account it asks; everyone else does.
-      var.service == "lambda.amazonaws.com" ? {} : {
+      # Lambda and API Gateway do not say for which account they ask; everyone else does.
+      contains(["lambda.amazonaws.com", "apigateway.amazonaws.com"], var.service) ? {} : {
         Condition = { StringEquals = { "aws:SourceAccount" = var.context.account_id } }
       },
     )]

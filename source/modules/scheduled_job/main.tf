@@ -36,6 +36,7 @@ module "function" {
   environment          = var.environment
   grants               = concat(module.dead_letters.grants.send, local.metric_grants, var.grants)
   dead_letter_arn      = module.dead_letters.named_arn
+  network              = var.network
 }
 
 module "schedule_role" {

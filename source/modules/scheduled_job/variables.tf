@@ -73,3 +73,9 @@ variable "reserved_concurrency" {
   type        = number
   default     = null
 }
+
+variable "network" {
+  description = "Subnets and security groups to attach it to; null for none, as most need none."
+  type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
+  default     = null
+}

@@ -27,6 +27,7 @@ from postbus.domain.event import Event
 from postbus.domain.inbound import SOURCES, RecordSchema
 from postbus.functions.deduplicate.handler import build as deduplicate
 from postbus.runtime.clients import now
+from tests.component.iso20022.conftest import create_table as create_messages
 from tests.component.ledger.worlds import create_tables
 from tests.component.timeline.conftest import create_table as create_timeline
 from tests.fakes.approvals import ALICE
@@ -35,7 +36,8 @@ REGION = "eu-central-1"
 EXAMPLES = Path(__file__).parents[3] / "events" / "records"
 
 PROCESSORS = ("enrich", "posting", "timeline")
-TABLES = (*SOURCES, "ledger", "balances", "claims", "accounts", "timeline")
+STEPS = ("receive", "process")
+TABLES = (*SOURCES, "ledger", "balances", "claims", "accounts", "timeline", "iso20022")
 
 
 class Functions:
@@ -176,6 +178,7 @@ def deploy() -> dict[str, Any]:
     )
     create_tables(dynamodb)
     create_timeline(dynamodb)
+    create_messages(dynamodb)
     keys = {source.name: source.key for source in SOURCES.values()}
     keys |= {"claims": "claim_key", "accounts": "token"}
     streamed = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
@@ -192,7 +195,12 @@ def deploy() -> dict[str, Any]:
     def queue(name: str) -> str:
         return str(sqs.create_queue(QueueName=name)["QueueUrl"])
 
+    def fifo(name: str) -> str:
+        attributes = {"FifoQueue": "true", "DeduplicationScope": "messageGroup"}
+        return str(sqs.create_queue(QueueName=f"{name}.fifo", Attributes=attributes)["QueueUrl"])
+
     queues = {name: queue(f"postbus-{name}") for name in PROCESSORS}
+    queues |= {name: fifo(f"postbus-{name}") for name in STEPS}
     queues |= {f"quarantine-{source}": queue(f"postbus-quarantine-{source}") for source in SOURCES}
     dead = (
         *PROCESSORS,
@@ -225,7 +233,10 @@ def deploy() -> dict[str, Any]:
         "archive_arn": archive,
         "tables": {name: name for name in TABLES},
         "queues": queues,
-        "dead_letters": {name: queue(f"postbus-{name}-dead-letters") for name in dead},
+        "dead_letters": {
+            **{name: queue(f"postbus-{name}-dead-letters") for name in dead},
+            **{name: fifo(f"postbus-{name}-dead-letters") for name in STEPS},
+        },
         "functions": {
             "sweep": "postbus-sweep",
             **{f"deduplicate-{source}": f"postbus-deduplicate-{source}" for source in SOURCES},

@@ -1,16 +1,23 @@
 """Dead letters: counted, shown, sent where they belong; never lost, and never in a circle."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
 from postbus.adapters.eventbridge_bus import entry
+from postbus.adapters.sqs_steps import SqsSteps
 from postbus.domain import sample
 from postbus.domain.event import Event
 from postbus.domain.inbound import SOURCES
+from postbus.domain.iso20022.messages import Status
+from postbus.domain.iso20022.workflow import Head, Next, StepName
+from postbus.runtime.steps import send_step
 from tests.component.cli.conftest import World
 from tests.fakes import stories
 from tests.fakes.approvals import NOON
@@ -37,7 +44,7 @@ def test_every_dead_letter_and_quarantine_queue_is_listed_with_its_depth(world: 
     queues = {one["name"]: one["messages"] for one in world.ask("dlq", "list")["queues"]}
     assert queues["posting"] == 1
     assert queues.keys() == {
-        "enrich", "posting", "timeline", "business-rules", "bus", "sweep", "unheard-of",
+        "enrich", "posting", "timeline", "business-rules", "bus", "sweep", "unheard-of", "receive", "process",
         *(f"{way}-{source}" for way in ("pipe", "quarantine") for source in SOURCES),
     }  # fmt: skip
     assert "postbus dlq show posting" in world.run("dlq", "list").stdout
@@ -151,6 +158,96 @@ def test_garbage_among_them_stays_and_its_neighbours_go(world: World) -> None:
     assert (answer.exit_code, answer.json["redriven"]) == (1, 1)
     assert world.on_the_bus() == [event]
     assert depth(world, "business-rules") == 1
+
+
+# -- ISO 20022 -------------------------------------------------------------------------------------------
+
+
+def parked(world: World, transaction_id: str, changes: Mapping[str, Any] | None = None) -> DynamoDbMessages:
+    """A transaction whose step was sent, taken and parked, as the function leaves it."""
+    step = StepName.PROCESS
+    store = DynamoDbMessages(world.client("dynamodb"), "iso20022")
+    head = Head(
+        transaction_id=transaction_id,
+        owner="operator",
+        status=Status.ACTC,
+        version=1,
+        opened_at=NOON,
+        deadline=NOON + timedelta(hours=1),
+        home_region="eu-central-1",
+    )
+    assert store.open(head, "operator")
+    send_step(transaction_id, Next(step), store, steps_of(world, step), lambda: NOON)
+    (sent,) = world.bodies("queues", step)
+    store.step_taken(transaction_id, step, 1, NOON)
+    store.step_parked(transaction_id, step, 1, "its message is gone")
+    world.client("sqs").send_message(
+        QueueUrl=world.deployment.one("dead_letters", step),
+        MessageBody=json.dumps({**json.loads(sent), **(changes or {})}),
+        MessageGroupId=transaction_id,
+        MessageDeduplicationId=f"parked-{transaction_id}",
+        MessageAttributes={"reason": {"DataType": "String", "StringValue": "its message is gone"}},
+    )
+    return store
+
+
+def steps_of(world: World, step: StepName) -> SqsSteps:
+    return SqsSteps(world.client("sqs"), {step: world.deployment.one("queues", step)})
+
+
+def test_a_step_sent_again_within_five_minutes_does_not_vanish(world: World) -> None:
+    store = parked(world, "t-1")
+    for attempt in (2, 3):
+        assert world.ask("dlq", "redrive", "process")["redriven"] == 1
+        (body,) = world.bodies("queues", "process")
+        assert json.loads(body) == {"transaction_id": "t-1", "step": "process", "attempt": attempt}
+        world.client("sqs").send_message(
+            QueueUrl=world.deployment.one("dead_letters", "process"),
+            MessageBody=body,
+            MessageGroupId="t-1",
+            MessageDeduplicationId=f"again-{attempt}",
+        )
+    head = store.head("t-1")
+    assert head is not None
+    assert head.steps[StepName.PROCESS].parked is None
+
+
+def test_the_steps_of_every_transaction_are_redriven_each_in_its_own_group(world: World) -> None:
+    for number in range(13):
+        parked(world, f"t-{number}")
+    assert "process of t-3, attempt 1" in world.run("dlq", "show", "process").stdout
+    assert world.ask("dlq", "redrive", "process")["redriven"] == 13
+    url = world.deployment.one("queues", "process")
+    sent = [
+        message
+        for _ in range(2)
+        for message in world.client("sqs").receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId"]
+        )["Messages"]
+    ]
+    groups = {message["Attributes"]["MessageGroupId"] for message in sent}
+    assert groups == {f"t-{number}" for number in range(13)}
+    assert depth(world, "process") == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"transaction_id": "nobody's"}, {"step": "receive"}, {"step": "fly"}, {"attempt": 0}, {"attempt": None}],
+)
+def test_what_is_no_step_of_a_transaction_stays_until_it_is_discarded(
+    world: World, changes: dict[str, Any]
+) -> None:
+    parked(world, "t-1", changes)
+    answer = world.run("dlq", "redrive", "process", "--json")
+    assert (answer.exit_code, answer.json["redriven"]) == (1, 0)
+    assert answer.json["stay"][0]["reason"]
+    assert depth(world, "process") == 1
+    (letter,) = world.ask("dlq", "show", "process")["messages"]
+    said = world.ask(
+        "dlq", "redrive", "process", "--discard", "--message", letter["id"], "--reason", "not ours"
+    )
+    assert said["discarded"] == 1
+    assert depth(world, "process") == 0
 
 
 # -- the way in ------------------------------------------------------------------------------------------

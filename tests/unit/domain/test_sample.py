@@ -154,7 +154,7 @@ def test_test_card_numbers_are_ones_and_their_tokens_tell_nothing_of_them() -> N
 
 def test_every_account_is_whole_and_has_a_real_iban() -> None:
     accounts = sample.accounts(20)
-    assert len({one["token"] for one in accounts}) == len({one["account_id"] for one in accounts}) == 27
+    assert len({one["token"] for one in accounts}) == len({one["account_id"] for one in accounts}) == 29
     assert {one["status"] for one in accounts} == {"open", "blocked", "closed"}
     assert any(one.get("holds") for one in accounts)
     for one in accounts:

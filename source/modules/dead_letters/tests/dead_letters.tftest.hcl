@@ -93,3 +93,28 @@ run "stays_quiet_where_the_target_keeps_no_alarms" {
     error_message = "an alarm with nobody to tell"
   }
 }
+
+run "takes_the_letters_of_one_fifo_queue" {
+  command = plan
+
+  variables {
+    name       = "receive-dead-letters"
+    fifo       = true
+    queue_arns = ["arn:aws:sqs:eu-central-1:111122223333:test-postbus-receive.fifo"]
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.fifo_queue && aws_sqs_queue.this.name == "test-postbus-receive-dead-letters.fifo" && endswith(output.url, "/test-postbus-receive-dead-letters.fifo")
+    error_message = "a FIFO queue's messages could go nowhere at last"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.this.redrive_allow_policy) == { redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:111122223333:test-postbus-receive.fifo"] }
+    error_message = "another queue's messages would be mixed in"
+  }
+
+  assert {
+    condition     = [for grant in output.grants.send : "${grant.sid} ${grant.resources[0]}"] == ["SendReceiveDeadLetters arn:aws:sqs:eu-central-1:111122223333:test-postbus-receive-dead-letters.fifo"]
+    error_message = "a poison message could not be parked"
+  }
+}

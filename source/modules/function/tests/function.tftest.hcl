@@ -85,6 +85,24 @@ run "may_do_what_was_granted_and_write_its_own_log" {
   }
 }
 
+run "is_attached_to_a_network_only_where_it_is_told_to" {
+  command = plan
+
+  variables {
+    network = { subnet_ids = ["subnet-1", "subnet-2"], security_group_ids = ["sg-1"] }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-1", "subnet-2"]) && aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-1"])
+    error_message = "it would not reach what is in that network"
+  }
+
+  assert {
+    condition     = contains([for s in jsondecode(module.role.policy).Statement : s.Sid], "AttachToNetwork")
+    error_message = "Lambda could not attach it"
+  }
+}
+
 run "calls_someone_for_errors_and_throttles" {
   command = plan
 

@@ -58,4 +58,14 @@ run "keeps_reference_data_safe" {
     condition     = alltrue([for grants in values(output.grants) : grants[0].actions == ["dynamodb:BatchGetItem"]])
     error_message = "reference data is read, never written, by the pipeline"
   }
+
+  assert {
+    condition     = toset(aws_dynamodb_table.this["accounts"].global_secondary_index[*].name) == toset(["iban", "other_id", "agent_bic"]) && length(aws_dynamodb_table.this["merchants"].global_secondary_index) == 0
+    error_message = "a message's account could not be found"
+  }
+
+  assert {
+    condition     = alltrue([for grant in output.find_account_grants : grant.actions == ["dynamodb:Query"] && alltrue([for resource in grant.resources : can(regex(":table/.*accounts/index/[a-z_]+$", resource))])])
+    error_message = "accounts are found by their indexes, and by nothing more"
+  }
 }

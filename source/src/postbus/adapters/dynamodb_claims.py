@@ -7,15 +7,14 @@ after its time and be followed by its duplicate only then.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from postbus.adapters.aws_calls import answering, code_of
+from postbus.adapters.several import several
 from postbus.domain.duplicates import Claim
 from postbus.domain.event import format_time, parse_time
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _GRACE = timedelta(days=7)
-_AT_ONCE = 8
 
 
 class DynamoDbClaims:
@@ -43,7 +41,7 @@ class DynamoDbClaims:
         def in_order(indices: list[int]) -> list[tuple[int, Claim]]:
             return [(index, self._claim(wanted[index])) for index in indices]
 
-        with _several(len(per_key)) as each:
+        with several(len(per_key)) as each:
             standing = dict(pair for pairs in each(in_order, per_key.values()) for pair in pairs)
         return [standing[index] for index in range(len(wanted))]
 
@@ -83,13 +81,3 @@ def _claim_of(item: Mapping[str, Any]) -> Claim:
         event_time=parse_time(item["event_time"]["S"]),
         expires_at=parse_time(item["binds_until"]["S"]),
     )
-
-
-@contextmanager
-def _several(number: int) -> Iterator[Callable[..., Any]]:
-    """``map``, over as many threads as are worth starting."""
-    if number < 2:
-        yield map
-        return
-    with ThreadPoolExecutor(min(number, _AT_ONCE)) as pool:
-        yield pool.map

@@ -17,6 +17,7 @@ from postbus.adapters.dynamodb_outcomes import (
     DynamoDbOutcomes,
     earmark_attributes,
     put_outcome,
+    release_earmark,
     to_item,
 )
 from postbus.adapters.dynamodb_transactions import ITEMS_PER_TRANSACTION, TransactionWriter
@@ -349,6 +350,31 @@ class DynamoDbLedger:
         if self._writer.write([{"Put": put}, {"Update": update}]) is None:
             return True
         return self._outcomes.read(transaction_id).earmark == earmark
+
+    def free(self, transaction_id: str) -> None:
+        """Give back what was set aside for a transaction that nothing was decided about; again is no change.
+
+        Of one that was decided the outcome keeps the earmark, or has let it go.
+
+        Raises:
+            Unavailable: the tables did not answer.
+        """
+        for _ in range(_ROUNDS):
+            stored = self._outcomes.read(transaction_id)
+            if stored.earmark is None or stored.state is not None:
+                return
+            forget: TransactWriteItemTypeDef = {
+                "Delete": {
+                    "TableName": self._ledger_table,
+                    "Key": {"transaction_id": {"S": transaction_id}},
+                    "ConditionExpression": "attribute_exists(earmark_minor) AND attribute_not_exists(#state)",
+                    "ExpressionAttributeNames": {"#state": "state"},
+                }
+            }
+            freed = release_earmark(self._balances_table, transaction_id, stored.earmark)
+            if self._writer.write([forget, {"Update": freed}]) is None:
+                return
+        raise Unavailable(f"what is stored of {transaction_id} changes faster than it can be read")
 
     def agree_overdraft(self, account: Account, limit: Money) -> None:
         """Let an account go down to minus ``limit``; once for each account, again is no change.

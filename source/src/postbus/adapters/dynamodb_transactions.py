@@ -45,15 +45,18 @@ class TransactionWriter:
         client: "DynamoDBClient",
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
+        what: str = "ledger",
     ) -> None:
         """
         Args:
             sleep: waits so many seconds.
             jitter: uniform in [0, 1).
+            what: whose items they are, in the operator's words.
         """
         self._client = client
         self._sleep = sleep
         self._jitter = jitter
+        self._what = what
 
     def write(self, items: "Sequence[TransactWriteItemTypeDef]") -> Cancelled | None:
         """Write all items, or none because a condition did not hold.
@@ -66,7 +69,7 @@ class TransactionWriter:
         """
         for attempt in range(_TRIES):
             try:
-                with answering("ledger"):
+                with answering(self._what):
                     self._client.transact_write_items(TransactItems=items)
             except ClientError as error:
                 if code_of(error) != "TransactionCanceledException":
@@ -79,7 +82,7 @@ class TransactionWriter:
                 self._sleep(_FIRST_PAUSE_SECONDS * 2**attempt * (0.5 + self._jitter()))
             else:
                 return None
-        raise Unavailable(f"ledger did not answer: its items stayed contended over {_TRIES} tries")
+        raise Unavailable(f"{self._what} did not answer: its items stayed contended over {_TRIES} tries")
 
 
 def _reasons(error: ClientError) -> Sequence[dict[str, str]]:

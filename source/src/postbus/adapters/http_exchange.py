@@ -60,11 +60,13 @@ class Exchange:
         deadlines: Deadlines | None = None,
         tls: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        most_bytes: int = _MOST_BYTES,
     ) -> None:
         """
         Args:
             origin: ``https://host[:port]``; plain ``http`` only to this machine: credentials travel along.
             tls: whose certificates to trust, by default the platform's authorities; must check names.
+            most_bytes: of an answer's body.
         Raises:
             ValueError: the origin is not of that form.
         """
@@ -82,6 +84,7 @@ class Exchange:
         self._tls = None if parts.scheme == "http" else tls or ssl.create_default_context()
         self._deadlines = deadlines or Deadlines()
         self._monotonic = monotonic
+        self._most_bytes = most_bytes
         self._socket: socket.socket | None = None
         self._used_at = 0.0
 
@@ -117,7 +120,7 @@ class Exchange:
 
         Raises:
             Unavailable: there was no connection, so nothing was sent.
-            OutcomeUnknown: something was sent, and no complete HTTP answer of at most 256 KiB came in time.
+            OutcomeUnknown: something was sent, and no complete HTTP answer of bearable size came in time.
         """
         self.connect()
         assert self._socket is not None
@@ -127,7 +130,7 @@ class Exchange:
         try:
             connection.request(method, target, body=body, headers=dict(headers))
             response = connection.getresponse()
-            content = _whole(response)
+            content = _whole(response, self._most_bytes)
         except (OSError, HTTPException, ValueError, OverflowError) as error:  # a chunk of -5 bytes, say
             self.close()
             raise OutcomeUnknown(f"{method} {target}: {_in_words(error)}") from error
@@ -200,13 +203,13 @@ class _Incoming(io.RawIOBase):
         return self._timed.receive_into(buffer)
 
 
-def _whole(response: HTTPResponse) -> bytes:
+def _whole(response: HTTPResponse, most_bytes: int) -> bytes:
     """The complete body; a body that is cut off or too long is none."""
     body = bytearray()
-    while piece := response.read(min(65536, _MOST_BYTES + 1 - len(body))):
+    while piece := response.read(min(65536, most_bytes + 1 - len(body))):
         body += piece
-        if len(body) > _MOST_BYTES:
-            raise HTTPException(f"an answer of more than {_MOST_BYTES} bytes")
+        if len(body) > most_bytes:
+            raise HTTPException(f"an answer of more than {most_bytes} bytes")
     if response.length:
         raise HTTPException(f"an answer cut off {response.length} bytes before its end")
     return bytes(body)

@@ -45,9 +45,15 @@ class SqsQueue:
     def park(self, message: Mapping[str, Any], reason: str) -> None:
         """Send the message's body, unchanged, to the dead-letter queue with the reason as an attribute.
 
+        A message with a group, from a FIFO queue, keeps its group there.
+
         Raises:
             Unavailable: the dead-letter queue did not answer; the message must not be forgotten.
         """
+        fifo: Any = {}
+        if group := message.get("attributes", {}).get("MessageGroupId"):
+            # Its own id, new with every redrive: parked twice within five minutes it must not vanish.
+            fifo = {"MessageGroupId": group, "MessageDeduplicationId": str(message["messageId"])}
         with answering("dead-letter queue"):
             self._client.send_message(
                 QueueUrl=self._dead_letter_queue_url,
@@ -56,4 +62,5 @@ class SqsQueue:
                     "reason": {"DataType": "String", "StringValue": reason[:1024]},
                     "message_id": {"DataType": "String", "StringValue": str(message["messageId"])},
                 },
+                **fifo,
             )

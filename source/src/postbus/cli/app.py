@@ -13,6 +13,7 @@ from postbus.cli import (
     dead_letters,
     deployment,
     hold,
+    iso20022,
     ledger,
     reconcile,
     replay,
@@ -93,6 +94,7 @@ app.command("reconcile")(reconcile.reconcile)
 app.command("replay")(replay.replay)
 app.add_typer(hold.app, name="hold")
 app.add_typer(dead_letters.app, name="dlq")
+app.add_typer(iso20022.app, name="iso20022")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(rules.app, name="rules")
 app.add_typer(sample.app, name="sample")

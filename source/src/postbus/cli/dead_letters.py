@@ -26,6 +26,7 @@ from postbus.domain.errors import Malformed
 from postbus.domain.event import Event, format_time
 from postbus.domain.inbound import SOURCES
 from postbus.domain.inbound.source import APPROVED
+from postbus.domain.iso20022.workflow import Next, StepCall, StepName
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
@@ -223,6 +224,8 @@ def _transaction_of(letter: DeadLetter) -> str | None:
         body = json.loads(letter.body)
         if "detail" in body:
             return str(body["detail"]["metadata"]["transaction_id"])
+        if "transaction_id" in body:
+            return str(body["transaction_id"])
         source = SOURCES[body["source"]]
         return f"{source.name}-{body['key'][source.key]['S']}"
     except (ValueError, TypeError, KeyError):
@@ -242,6 +245,8 @@ def _way_of(desk: Desk, name: str) -> Send:
         return _undelivered(desk)
     if name == "business-rules":
         return lambda letter: _publish(desk, letter.body)
+    if name in set(StepName):
+        return _further_attempt(desk, StepName(name))
     if name in deployment.all("queues"):
         own_queue = SqsDeadLetters(deployment.client("sqs"), deployment.one("queues", name))
         return lambda letter: own_queue.send(letter.body)
@@ -258,6 +263,31 @@ def _publish(desk: Desk, body: str) -> None:
     refused = desk.bus.publish([event])
     if refused:
         raise Stays(f"the bus refused it: {refused[event.event_id]}")
+
+
+def _further_attempt(desk: Desk, step: StepName) -> Send:
+    """A step of an ISO 20022 transaction, recorded and sent as its next attempt.
+
+    The same message again would vanish where it was sent less than five minutes ago, and the transaction
+    would be told as parked still.
+    """
+    from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
+    from postbus.adapters.sqs_steps import SqsSteps
+    from postbus.runtime.steps import send_step
+
+    deployment = desk.deployment
+    store = DynamoDbMessages(deployment.client("dynamodb"), deployment.table("iso20022"))
+    steps = SqsSteps(deployment.client("sqs"), {step: deployment.one("queues", step)})
+
+    def send(letter: DeadLetter) -> None:
+        call = StepCall.from_data(_json(letter.body))
+        if call.step is not step:
+            raise Stays(f"it is a message of the step {call.step}")
+        if store.head(call.transaction_id) is None:
+            raise Stays(f"there is no transaction {call.transaction_id}")
+        send_step(call.transaction_id, Next(step, again=True), store, steps, desk.now)
+
+    return send
 
 
 def _undelivered(desk: Desk) -> Send:
@@ -364,6 +394,8 @@ def _what(letter: DeadLetter) -> str:
             return f"{body['detail-type']} of {metadata.get('transaction_id', 'nobody')}"
         if "DDBStreamBatchInfo" in body:
             return f"{body['DDBStreamBatchInfo'].get('batchSize')} stream records"
+        if "step" in body:
+            return f"{body['step']} of {body.get('transaction_id')}, attempt {body.get('attempt')}"
         if "key" in body:
             return f"{body.get('source')} record, {body.get('field')}"
     return card_numbers.mask(letter.body[:60])

@@ -86,12 +86,15 @@ def _account(token: str, account_id: str, number: int, **changes: Any) -> dict[s
 
 NAMED_ACCOUNTS: tuple[dict[str, Any], ...] = (
     _account("tok_sample_anna", "current-anna", 1),
-    _account("tok_sample_bruno", "current-bruno", 2),
+    _account("tok_sample_bruno", "current-bruno", 2, other_id="SAMPLE-BRUNO"),
     _account("tok_sample_clara", "savings-clara", 3, type="savings"),
     _account("tok_sample_dana", "current-dana-usd", 4, currency="USD"),
     _account("tok_sample_held", "current-held", 5, holds=["FRAUD_REVIEW"]),
     _account("tok_sample_blocked", "current-blocked", 6, status="blocked"),
     _account("tok_sample_closed", "current-closed", 7, status="closed"),
+    # Of banks that send us payments and get ours: the other side of a transfer that leaves the house.
+    _account("tok_sample_harbour", "settlement-harbour", 8, type="settlement", agent_bic="HARBDEFF"),
+    _account("tok_sample_mill", "settlement-mill", 9, type="settlement", agent_bic="MILLNL2A"),
 )
 
 # On no account: what a card of another bank, or a mistyped token, looks like.

@@ -24,6 +24,28 @@ def client(service: str) -> Any:
             retries={"mode": "standard", "max_attempts": 3},
             tcp_keepalive=True,
             max_pool_connections=20,
+            # The older signature, which some regions still get, signs neither length nor hash of an upload.
+            signature_version="s3v4" if service == "s3" else None,
+        ),
+    )
+
+
+@cache
+def caller(timeout_seconds: int) -> Any:
+    """A client that calls functions, each call once and for at most so many seconds.
+
+    A repeat within the call would be a second check of the same transfer while the first still runs.
+    """
+    import boto3
+    from botocore.config import Config as ClientConfig
+
+    return boto3.client(
+        "lambda",
+        config=ClientConfig(
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=timeout_seconds,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=20,
         ),
     )
 

@@ -6,12 +6,17 @@ Nothing is bound while a module is imported: clients and settings come at the fi
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from postbus.domain.errors import InvariantBroken, Malformed, PostbusError
 from postbus.domain.steps import Step
 from postbus.runtime.config import Config
 from postbus.runtime.logging import log_unexpected, logger
+
+if TYPE_CHECKING:
+    from postbus.domain.iso20022 import workflow
+    from postbus.domain.iso20022.workflow import StepName
+    from postbus.runtime.api import Route
 
 Handler = Callable[[Any, Any], Any]
 
@@ -43,6 +48,54 @@ def queue_function(bind: Callable[[Config], Step]) -> Handler:
     return _traced(lambda event, _context: bound()(event))
 
 
+def message_function(bind: Callable[[Config], Callable[[Any], None]]) -> Handler:
+    """The handler of a function whose queue holds JSON messages that are no events.
+
+    Args:
+        bind: makes the step from the settings; it returns when a message is done with.
+    """
+
+    @cache
+    def bound() -> Callable[[Mapping[str, Any]], Any]:
+        from postbus.adapters.sqs_queue import SqsQueue
+        from postbus.runtime.clients import client
+        from postbus.runtime.queue import process_each
+
+        config = Config.from_environment()
+        step = bind(config)
+        queue = SqsQueue(client("sqs"), config.text("QUEUE_URL"), config.text("DEAD_LETTER_QUEUE_URL"))
+        return lambda event: process_each(event["Records"], step, queue)
+
+    return _traced(lambda event, _context: bound()(event))
+
+
+def step_function(own: "StepName", bind: Callable[[Config], "workflow.Step"]) -> Handler:
+    """The handler of a function that takes one step of client transactions from its FIFO queue.
+
+    Args:
+        own: the step.
+        bind: makes it from the settings, with AWS behind its ports.
+    """
+
+    @cache
+    def bound() -> Callable[[Mapping[str, Any]], Any]:
+        from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
+        from postbus.adapters.sqs_queue import SqsQueue
+        from postbus.adapters.sqs_steps import SqsSteps, queue_urls
+        from postbus.runtime.clients import client, now
+        from postbus.runtime.steps import process_steps
+
+        config = Config.from_environment()
+        step = bind(config)
+        store = DynamoDbMessages(client("dynamodb"), config.text("ISO20022_TABLE"))
+        # The last step sends no other.
+        steps = SqsSteps(client("sqs"), queue_urls(config.values.get("POSTBUS_STEP_QUEUE_URLS", "")))
+        queue = SqsQueue(client("sqs"), config.text("QUEUE_URL"), config.text("DEAD_LETTER_QUEUE_URL"))
+        return lambda event: process_steps(event["Records"], own, step, store, steps, queue, now)
+
+    return _traced(lambda event, _context: bound()(event))
+
+
 def request_function(bind: Callable[[Config], Callable[[Any], Any]]) -> Handler:
     """The handler of a function that answers its caller: a workflow's task, a pipe's enrichment, a schedule.
 
@@ -58,6 +111,25 @@ def request_function(bind: Callable[[Config], Callable[[Any], Any]]) -> Handler:
         answer = bound()(event)
         logger().info("answered", extra={"milliseconds": round((time.monotonic() - began) * 1000)})
         return answer
+
+    return _traced(handler)
+
+
+def api_function(bind: Callable[[Config], "Mapping[str, Route]"]) -> Handler:
+    """The handler of a function that answers an API's calls.
+
+    Args:
+        bind: makes the routes from the settings, with AWS behind their ports.
+    """
+
+    @cache
+    def bound() -> "Mapping[str, Route]":
+        return bind(Config.from_environment())
+
+    def handler(event: Any, _context: Any) -> Any:
+        from postbus.runtime.api import serve
+
+        return serve(event, bound())
 
     return _traced(handler)
 

@@ -36,7 +36,7 @@ class Queue(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Fail:
+class Fail:
     """Leave the message to the queue's own retry."""
 
     reason: str
@@ -70,39 +70,74 @@ def process(
         The Lambda partial-batch response, ``{"batchItemFailures": [{"itemIdentifier": ...}]}``.
     """
     began = time.monotonic()
-    verdicts: dict[int, Result | _Fail] = {}
+    verdicts: dict[int, Result | Fail] = {}
     events: dict[int, Event] = {}
     for index, record in enumerate(records):
         try:
-            events[index] = Event.from_bus(_body(record))
+            events[index] = Event.from_bus(body_of(record))
         except Malformed as error:
             verdicts[index] = Park(str(error))
-    tries = {index: _receive_count(records[index]) for index in events}
+    tries = {index: receive_count(records[index]) for index in events}
     verdicts |= _run(step, events, tries)
     verdicts |= _publish(bus, verdicts, tries)
     failures = [
         {"itemIdentifier": record["messageId"]}
         for index, record in enumerate(records)
-        if not _finish(record, verdicts[index], queue, jitter)
+        if not put_away(record, verdicts[index], queue, jitter)
     ]
-    counts = Counter(type(verdict).__name__.strip("_").lower() for verdict in verdicts.values())
+    counts = Counter(type(verdict).__name__.lower() for verdict in verdicts.values())
     took = {"milliseconds": round((time.monotonic() - began) * 1000)}
     logger().info("batch", extra={"messages": len(records), "failed": len(failures), **counts, **took})
     return {"batchItemFailures": failures}
 
 
-def _body(record: Mapping[str, Any]) -> Any:
+def process_each(
+    records: Sequence[Mapping[str, Any]],
+    step: Callable[[Any], None],
+    queue: Queue,
+    jitter: Callable[[], float] = random.random,
+) -> dict[str, list[dict[str, str]]]:
+    """Run a batch of SQS records whose bodies are JSON, but no events, through a step, one by one.
+
+    A message succeeds when its step returns, or when it was parked; an error is sorted as in ``process``.
+
+    Returns:
+        The Lambda partial-batch response.
+    """
+    began = time.monotonic()
+    verdicts = [_run_one(step, record) for record in records]
+    failures = [
+        {"itemIdentifier": record["messageId"]}
+        for record, verdict in zip(records, verdicts, strict=True)
+        if not put_away(record, verdict, queue, jitter)
+    ]
+    took = {"milliseconds": round((time.monotonic() - began) * 1000)}
+    logger().info("batch", extra={"messages": len(records), "failed": len(failures), **took})
+    return {"batchItemFailures": failures}
+
+
+def _run_one(step: Callable[[Any], None], record: Mapping[str, Any]) -> Result | Fail:
+    try:
+        step(body_of(record))
+    except Exception as error:  # noqa: BLE001 - sorted by who must act
+        return verdict_on(error, receive_count(record))
+    return Emit(())
+
+
+def body_of(record: Mapping[str, Any]) -> Any:
+    """A record's body, which is JSON; raises Malformed."""
     try:
         return json.loads(record["body"])
     except ValueError:
         raise Malformed("body", "JSON") from None
 
 
-def _receive_count(record: Mapping[str, Any]) -> int:
+def receive_count(record: Mapping[str, Any]) -> int:
+    """How often the queue has handed it out, 1 the first time."""
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
-def _run(step: Step, events: Mapping[int, Event], tries: Mapping[int, int]) -> dict[int, Result | _Fail]:
+def _run(step: Step, events: Mapping[int, Event], tries: Mapping[int, int]) -> dict[int, Result | Fail]:
     """The step's results by index.  A batch that raises is taken apart, so that only the culprit fails."""
     if not events:
         return {}
@@ -112,13 +147,18 @@ def _run(step: Step, events: Mapping[int, Event], tries: Mapping[int, int]) -> d
         if len(events) > 1 and not isinstance(error, Unavailable):
             alone = [_run(step, {index: event}, tries) for index, event in events.items()]
             return {index: result for single in alone for index, result in single.items()}
-        return {index: _sorted(error, tries[index]) for index in events}
+        return {index: verdict_on(error, tries[index]) for index in events}
     if len(results) != len(events):
         raise InvariantBroken(f"{len(results)} results for {len(events)} events")
     return dict(zip(events, results, strict=True))
 
 
-def _sorted(error: Exception, tries: int) -> Result | _Fail:
+def verdict_on(error: Exception, tries: int) -> Defer | Park | Fail:
+    """What becomes of a message whose step raised, by who must act.
+
+    Args:
+        tries: how often it was received.
+    """
     match error:
         case Unavailable() | OutcomeUnknown():
             return Defer(str(error))
@@ -128,12 +168,12 @@ def _sorted(error: Exception, tries: int) -> Result | _Fail:
             return Park(f"{type(error).__name__} after {tries} tries")
         case _:
             log_unexpected(error)
-            return _Fail(type(error).__name__)
+            return Fail(type(error).__name__)
 
 
 def _publish(
-    bus: EventBus, verdicts: Mapping[int, Result | _Fail], tries: Mapping[int, int]
-) -> dict[int, Result | _Fail]:
+    bus: EventBus, verdicts: Mapping[int, Result | Fail], tries: Mapping[int, int]
+) -> dict[int, Result | Fail]:
     """Announce everything; the messages that must come back because the bus refused theirs."""
     emitted = {
         index: verdict for index, verdict in verdicts.items() if isinstance(verdict, Emit) and verdict.events
@@ -146,7 +186,7 @@ def _publish(
         if len(emitted) > 1 and not isinstance(error, Unavailable):
             alone = [_publish(bus, {index: verdict}, tries) for index, verdict in emitted.items()]
             return {index: result for single in alone for index, result in single.items()}
-        return {index: _sorted(error, tries[index]) for index in emitted}
+        return {index: verdict_on(error, tries[index]) for index in emitted}
     return {
         index: Defer(f"the bus refused an event: {refused[event.event_id]}")
         for index, verdict in emitted.items()
@@ -155,8 +195,8 @@ def _publish(
     }
 
 
-def _finish(
-    record: Mapping[str, Any], verdict: Result | _Fail, queue: Queue, jitter: Callable[[], float]
+def put_away(
+    record: Mapping[str, Any], verdict: Result | Fail, queue: Queue, jitter: Callable[[], float]
 ) -> bool:
     """Put the message where it belongs; whether the queue may forget it."""
     identifiers = {"message_id": record["messageId"]}
@@ -172,7 +212,7 @@ def _finish(
             logger().error("parked", extra={**identifiers, "reason": reason})
             return True
         case Defer(reason):
-            seconds = deferral_seconds(_receive_count(record), jitter())
+            seconds = deferral_seconds(receive_count(record), jitter())
             logger().warning("deferred", extra={**identifiers, "reason": reason, "seconds": seconds})
             try:
                 queue.defer(record["receiptHandle"], seconds)
@@ -180,5 +220,5 @@ def _finish(
                 # The queue's own visibility time-out brings the message back instead.
                 return False
             return False
-        case _Fail():
+        case Fail():
             return False

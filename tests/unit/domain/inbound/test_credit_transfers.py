@@ -65,6 +65,40 @@ def test_a_resubmission_under_another_id_has_the_same_fingerprint() -> None:
     assert fingerprints[0] == fingerprints[1] != fingerprints[2]
 
 
+def test_a_return_reverses_the_transfer_it_names_on_its_accounts() -> None:
+    transaction = read("return")
+    assert transaction.kind is Kind.REVERSAL
+    assert transaction.original_transaction_id == "credit_transfers-T3M8K2VX7Q"
+    assert transaction.account_token == read("transfer").account_token
+    assert transaction.counterparty_token is None
+    assert (transaction.amount, transaction.partial) == (Money(250000, "EUR"), False)
+
+
+def test_a_return_of_a_part_leaves_the_rest_standing() -> None:
+    transaction = read("return_of_a_part")
+    assert (transaction.amount, transaction.partial) == (Money(100000, "EUR"), True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"original_transfer": "R7D2K9QW5N"}, "original_transfer"),
+        ({"original_instructed_amount": "100000"}, "original_instructed_amount"),
+        ({"original_transfer": None}, "original_transfer"),
+    ],
+)
+def test_a_fault_of_a_return_names_its_field(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(Malformed) as fault:
+        read("return_of_a_part", **changes)
+    assert fault.value.field == field
+
+
+def test_equal_returns_of_two_transfers_have_two_fingerprints() -> None:
+    first, other = read("return"), read("return", transfer="R9", original_transfer="T4")
+    fingerprints = {duplicates.fingerprint(one, SOURCE.fingerprint_fields) for one in (first, other)}
+    assert len(fingerprints) == 2
+
+
 def test_an_unknown_source_is_told_the_known_ones() -> None:
     with pytest.raises(Malformed, match=", ".join(sorted(SOURCES))):
         source_named("fednow")

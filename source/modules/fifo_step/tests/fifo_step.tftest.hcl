@@ -1,0 +1,169 @@
+mock_provider "aws" {
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:eu-central-1:111122223333:queue" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::111122223333:role/role" }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = { arn = "arn:aws:lambda:eu-central-1:111122223333:function:function" }
+  }
+}
+
+variables {
+  context = {
+    prefix                 = "test-"
+    partition              = "aws"
+    account_id             = "111122223333"
+    region                 = "eu-central-1"
+    sqs_url                = "https://sqs.eu-central-1.amazonaws.com/111122223333"
+    key_arn                = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
+    key_grants             = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    key_grants_direct      = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    alarm_topic_arn        = "arn:aws:sns:eu-central-1:111122223333:test-postbus-alarms"
+    log_retention_days     = 30
+    log_level              = "INFO"
+    architecture           = "arm64"
+    python_version         = "3.13"
+    tracing                = true
+    point_in_time_recovery = true
+    protect_from_deletion  = true
+    environment            = { POSTBUS_METRICS_NAMESPACE = "Postbus" }
+    target                 = { has_pipes = true, has_rule_dead_letters = true, has_firehose_rule_target = true, has_execution_logs = true }
+    arns = {
+      cloudtrail = "arn:aws:cloudtrail:eu-central-1:111122223333"
+      cloudwatch = "arn:aws:cloudwatch:eu-central-1:111122223333"
+      dynamodb   = "arn:aws:dynamodb:eu-central-1:111122223333"
+      events     = "arn:aws:events:eu-central-1:111122223333"
+      firehose   = "arn:aws:firehose:eu-central-1:111122223333"
+      lambda     = "arn:aws:lambda:eu-central-1:111122223333"
+      logs       = "arn:aws:logs:eu-central-1:111122223333"
+      sns        = "arn:aws:sns:eu-central-1:111122223333"
+      sqs        = "arn:aws:sqs:eu-central-1:111122223333"
+      states     = "arn:aws:states:eu-central-1:111122223333"
+    }
+  }
+
+  archive             = { bucket = "packages", key = "iso20022.zip", hash = "hash" }
+  name                = "receive"
+  step                = "receive_message"
+  description         = "ACCP -> ACTC"
+  maximum_concurrency = 20
+  environment         = { POSTBUS_ISO20022_TABLE = "test-postbus-iso20022" }
+}
+
+run "works_on_many_transactions_at_once_and_on_each_in_order" {
+  command = plan
+
+  assert {
+    condition     = aws_sqs_queue.this.fifo_queue && aws_sqs_queue.this.name == "test-postbus-receive.fifo"
+    error_message = "two steps of one transaction could run at once"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.deduplication_scope == "messageGroup" && aws_sqs_queue.this.fifo_throughput_limit == "perMessageGroupId"
+    error_message = "all transactions together would be held to 300 steps a second"
+  }
+
+  assert {
+    condition     = !aws_sqs_queue.this.content_based_deduplication
+    error_message = "a step sent again within five minutes would vanish: its attempt has to count"
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue.batch_size == 10 && aws_lambda_event_source_mapping.queue.scaling_config[0].maximum_concurrency == 20
+    error_message = "a burst must be bounded"
+  }
+}
+
+run "loses_no_step" {
+  command = plan
+
+  assert {
+    condition     = aws_sqs_queue.this.visibility_timeout_seconds == 6 * 30
+    error_message = "visibility must be six times the timeout: a message in work would come again"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.message_retention_seconds == 1209600
+    error_message = "the queue must outlive any outage"
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.queue.function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "one failure would bring the whole batch again"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.kms_master_key_id == var.context.key_arn
+    error_message = "the queue is encrypted with our key"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.queue_age[0].threshold == 900
+    error_message = "nobody would know that steps wait"
+  }
+}
+
+run "hands_what_never_succeeds_to_a_fifo_queue_of_its_own" {
+  command = apply
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.this.redrive_policy) == { deadLetterTargetArn = "arn:aws:sqs:eu-central-1:111122223333:queue", maxReceiveCount = 1000 }
+    error_message = "an outage of hours would park steps that only had to wait"
+  }
+
+  assert {
+    condition     = output.dead_letter_url == "https://sqs.eu-central-1.amazonaws.com/111122223333/test-postbus-receive-dead-letters.fifo"
+    error_message = "SQS refuses dead letters of another kind than the queue's"
+  }
+}
+
+run "may_take_defer_and_park" {
+  command = plan
+
+  assert {
+    condition     = [for s in jsondecode(module.function.policy).Statement : s.Resource if s.Sid == "TakeFromOwnQueue"] == [["arn:aws:sqs:eu-central-1:111122223333:test-postbus-receive.fifo"]]
+    error_message = "it could take another step's messages, or not its own"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(module.function.policy).Statement : s.Resource if s.Sid == "SendReceiveDeadLetters"] == [["arn:aws:sqs:eu-central-1:111122223333:test-postbus-receive-dead-letters.fifo"]]
+    error_message = "a poison message could not be parked"
+  }
+
+  assert {
+    condition     = module.function.environment.POSTBUS_QUEUE_URL == output.queue_url && module.function.environment.POSTBUS_DEAD_LETTER_QUEUE_URL == output.dead_letter_url && module.function.environment.POSTBUS_ISO20022_TABLE == "test-postbus-iso20022"
+    error_message = "the function would look elsewhere"
+  }
+}
+
+run "lets_nobody_in_by_the_queues_own_policy" {
+  command = plan
+
+  assert {
+    condition     = [for s in jsondecode(aws_sqs_queue.this.policy).Statement : "${s.Effect} ${s.Action}"] == ["Deny sqs:*"]
+    error_message = "steps are sent by grant only, and over TLS only"
+  }
+}
+
+run "refuses_a_visibility_shorter_than_the_timeout" {
+  command = plan
+
+  variables {
+    timeout_seconds    = 30
+    visibility_seconds = 30
+  }
+
+  expect_failures = [aws_sqs_queue.this]
+}
+
+run "refuses_batches_that_fifo_queues_do_not_give" {
+  command = plan
+
+  variables {
+    batch_size = 11
+  }
+
+  expect_failures = [var.batch_size]
+}

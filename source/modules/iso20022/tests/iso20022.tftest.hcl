@@ -1,0 +1,183 @@
+mock_provider "aws" {
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:eu-central-1:111122223333:queue" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::111122223333:role/role" }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = { arn = "arn:aws:lambda:eu-central-1:111122223333:function:function" }
+  }
+  mock_resource "aws_sfn_state_machine" {
+    defaults = { arn = "arn:aws:states:eu-central-1:111122223333:stateMachine:machine" }
+  }
+  mock_resource "aws_cognito_user_pool" {
+    defaults = { id = "eu-central-1_pool", arn = "arn:aws:cognito-idp:eu-central-1:111122223333:userpool/eu-central-1_pool" }
+  }
+  mock_resource "aws_cognito_user_pool_client" {
+    defaults = { id = "client-id", client_secret = "client-secret" }
+  }
+  mock_resource "aws_api_gateway_rest_api" {
+    defaults = { id = "api", execution_arn = "arn:aws:execute-api:eu-central-1:111122223333:api" }
+  }
+  mock_resource "aws_api_gateway_stage" {
+    defaults = { arn = "arn:aws:apigateway:eu-central-1::/restapis/api/stages/live" }
+  }
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:eu-central-1:111122223333:log-group:group" }
+  }
+}
+
+variables {
+  context = {
+    prefix                 = "test-"
+    partition              = "aws"
+    account_id             = "111122223333"
+    region                 = "eu-central-1"
+    sqs_url                = "https://sqs.eu-central-1.amazonaws.com/111122223333"
+    key_arn                = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
+    key_grants             = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    key_grants_direct      = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    alarm_topic_arn        = "arn:aws:sns:eu-central-1:111122223333:test-postbus-alarms"
+    log_retention_days     = 30
+    log_level              = "INFO"
+    architecture           = "arm64"
+    python_version         = "3.13"
+    tracing                = true
+    point_in_time_recovery = true
+    protect_from_deletion  = true
+    environment            = { POSTBUS_METRICS_NAMESPACE = "Postbus" }
+    target                 = { has_pipes = true, has_rule_dead_letters = true, has_firehose_rule_target = true, has_execution_logs = true }
+    arns = {
+      cloudtrail = "arn:aws:cloudtrail:eu-central-1:111122223333"
+      cloudwatch = "arn:aws:cloudwatch:eu-central-1:111122223333"
+      dynamodb   = "arn:aws:dynamodb:eu-central-1:111122223333"
+      events     = "arn:aws:events:eu-central-1:111122223333"
+      firehose   = "arn:aws:firehose:eu-central-1:111122223333"
+      lambda     = "arn:aws:lambda:eu-central-1:111122223333"
+      logs       = "arn:aws:logs:eu-central-1:111122223333"
+      sns        = "arn:aws:sns:eu-central-1:111122223333"
+      sqs        = "arn:aws:sqs:eu-central-1:111122223333"
+      states     = "arn:aws:states:eu-central-1:111122223333"
+    }
+  }
+
+  archives              = { iso20022 = { bucket = "packages", key = "iso20022.zip", hash = "hash" }, screening = { bucket = "packages", key = "screening.zip", hash = "hash" } }
+  bus                   = { name = "test-postbus", dead_letter_arn = "arn:aws:sqs:eu-central-1:111122223333:test-postbus-bus-dead-letters" }
+  bus_grants            = { decide = [{ sid = "Publish", actions = ["events:PutEvents"], resources = ["arn:aws:events:eu-central-1:111122223333:event-bus/test-postbus"], conditions = [] }] }
+  pattern               = { source = [{ prefix = "postbus." }] }
+  accounts              = { environment = { POSTBUS_ACCOUNTS_TABLE = "test-postbus-accounts" }, grants = [{ sid = "ReadAccounts", actions = ["dynamodb:BatchGetItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-accounts"], conditions = [] }] }
+  claims                = { environment = { POSTBUS_CLAIMS_TABLE = "test-postbus-claims" }, grants = { claim = [{ sid = "Claim", actions = ["dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-claims"], conditions = [] }], count = [{ sid = "Count", actions = ["dynamodb:UpdateItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-claims"], conditions = [] }] } }
+  ledger                = { environment = { POSTBUS_LEDGER_TABLE = "test-postbus-ledger" }, grants = { decide = [{ sid = "Decide", actions = ["dynamodb:GetItem", "dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-ledger"], conditions = [] }], post = [{ sid = "Post", actions = ["dynamodb:UpdateItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-balances"], conditions = [] }] } }
+  credit_transfers      = { table_name = "test-credit_transfers", grants = [{ sid = "SubmitCreditTransfers", actions = ["dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-credit_transfers"], conditions = [] }] }
+  clients               = { operator = {} }
+  api                   = {}
+  deadline_seconds      = { "pacs.008" = 60, none = 600, other = 300 }
+  largest_message_mb    = 20
+  message_days          = 3653
+  check_timeout_seconds = 10
+  timeout_seconds       = 30
+  visibility_seconds    = null
+  maximum_concurrency   = 20
+  force_destroy         = false
+  secret_recovery_days  = 30
+  dns_suffix            = "amazonaws.com"
+  fips_endpoints        = false
+}
+
+run "gives_each_step_what_it_needs_and_no_more" {
+  command = apply
+
+  assert {
+    condition = { for step, policy in output.policies : step => join(" ", sort([for s in jsondecode(policy).Statement : s.Sid if !contains(["WriteOwnLog", "Trace", "UseKey", "TakeFromOwnQueue"], s.Sid)])) } == {
+      serve_iso20022    = "AdvanceTransactions ListIncoming ListOutgoing LookAtQueues ReadIncoming ReadOutgoing SendSteps WriteIncoming"
+      receive_message   = "AdvanceTransactions ListIncoming ReadIncoming SendReceiveDeadLetters SendSteps"
+      process_message   = "AdvanceTransactions CheckFraud CheckIdentity Claim ListIncoming ReadAccounts ReadIncoming ReserveLiquidity ScreenParties SendProcessDeadLetters SendSteps SubmitCreditTransfers"
+      decide_message    = "AdvanceTransactions Decide Invoke ListIncoming Publish ReadIncoming SendDecideDeadLetters SendSteps WriteOutgoing"
+      collect_outcomes  = "AdvanceTransactions SendCollectDeadLetters SendSteps"
+      release_message   = "AdvanceTransactions ListIncoming ListOutgoing ReadIncoming ReadOutgoing SendReleaseDeadLetters TellStatuses WriteOutgoing"
+      time_out_messages = "AdvanceTransactions FindOverdue SendSteps"
+      check_identity    = "ReadAccounts"
+      screen_parties    = "ListSanctions ReadSanctions"
+      check_fraud       = "Count"
+      reserve_liquidity = "Post"
+    }
+    error_message = "more, or less, than a step needs"
+  }
+
+  assert {
+    condition     = alltrue([for policy in values(output.policies) : length(distinct([for s in jsondecode(policy).Statement : s.Sid])) == length(jsondecode(policy).Statement)])
+    error_message = "IAM refuses a policy with one name twice"
+  }
+}
+
+run "only_decide_voids_and_only_process_submits" {
+  command = apply
+
+  assert {
+    condition     = [for step, policy in output.policies : step if strcontains(policy, "table/test-credit_transfers")] == ["process_message"]
+    error_message = "payments could enter the pipeline unchecked"
+  }
+
+  assert {
+    condition     = [for step, policy in output.policies : step if strcontains(policy, "table/test-postbus-ledger")] == ["decide_message"]
+    error_message = "a payment's outcome could be decided elsewhere"
+  }
+
+  assert {
+    condition     = [for step, policy in output.policies : step if strcontains(policy, "table/test-postbus-balances")] == ["reserve_liquidity"]
+    error_message = "balances could be moved by another function"
+  }
+
+  assert {
+    condition     = [for step, policy in output.policies : step if strcontains(policy, "events:PutEvents")] == ["decide_message"]
+    error_message = "another function could tell of outcomes that are none"
+  }
+}
+
+run "sends_each_step_where_it_leads" {
+  command = apply
+
+  assert {
+    condition     = [for s in jsondecode(output.policies.collect_outcomes).Statement : s.Resource if s.Sid == "SendSteps"] == [["arn:aws:sqs:eu-central-1:111122223333:test-postbus-release.fifo"]]
+    error_message = "collect leads to release only"
+  }
+
+  assert {
+    condition     = output.environments.collect_outcomes.POSTBUS_STEP_QUEUE_URLS == "release=https://sqs.eu-central-1.amazonaws.com/111122223333/test-postbus-release.fifo"
+    error_message = "the release would be sent elsewhere"
+  }
+
+  assert {
+    condition     = { for name, url in output.queues : name => endswith(url, "/test-postbus-${name}.fifo") } == { receive = true, process = true, decide = true, release = true }
+    error_message = "the names that are sent to are not those of the queues"
+  }
+
+  assert {
+    condition     = output.environments.process_message.POSTBUS_DEADLINE_SECONDS == "none=600,other=300,pacs.008=60" && output.environments.serve_iso20022.POSTBUS_LARGEST_MESSAGE_BYTES == "20971520"
+    error_message = "a function would read other limits"
+  }
+}
+
+run "gives_a_whole_message_the_time_it_takes" {
+  command = apply
+
+  assert {
+    condition     = module.process.visibility_seconds == 6 * 4 * 30 && module.receive.visibility_seconds == 6 * 30
+    error_message = "a message in work would come again"
+  }
+}
+
+run "tells_of_every_queue_and_function" {
+  command = apply
+
+  assert {
+    condition     = keys(output.dead_letters) == ["decide", "process", "receive", "release", "time-out-messages"] && length(output.queue_names) == 4
+    error_message = "dead letters that no operator would find"
+  }
+
+  assert {
+    condition     = toset(keys(output.functions)) == toset(["serve-iso20022", "time-out-messages", "receive-message", "process-message", "decide-message", "release-message", "check-identity", "screen-parties", "check-fraud", "reserve-liquidity"])
+    error_message = "a function that no dashboard shows"
+  }
+}

@@ -1,0 +1,101 @@
+mock_provider "aws" {
+}
+
+variables {
+  context = {
+    prefix                 = "test-"
+    partition              = "aws"
+    account_id             = "111122223333"
+    region                 = "eu-central-1"
+    sqs_url                = "https://sqs.eu-central-1.amazonaws.com/111122223333"
+    key_arn                = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
+    key_grants             = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    key_grants_direct      = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    alarm_topic_arn        = "arn:aws:sns:eu-central-1:111122223333:test-postbus-alarms"
+    log_retention_days     = 30
+    log_level              = "INFO"
+    architecture           = "arm64"
+    python_version         = "3.13"
+    tracing                = true
+    point_in_time_recovery = true
+    protect_from_deletion  = true
+    environment            = { POSTBUS_METRICS_NAMESPACE = "Postbus" }
+    target                 = { has_pipes = true, has_rule_dead_letters = true, has_firehose_rule_target = true, has_execution_logs = true }
+    arns = {
+      cloudtrail = "arn:aws:cloudtrail:eu-central-1:111122223333"
+      cloudwatch = "arn:aws:cloudwatch:eu-central-1:111122223333"
+      dynamodb   = "arn:aws:dynamodb:eu-central-1:111122223333"
+      events     = "arn:aws:events:eu-central-1:111122223333"
+      firehose   = "arn:aws:firehose:eu-central-1:111122223333"
+      lambda     = "arn:aws:lambda:eu-central-1:111122223333"
+      logs       = "arn:aws:logs:eu-central-1:111122223333"
+      sns        = "arn:aws:sns:eu-central-1:111122223333"
+      sqs        = "arn:aws:sqs:eu-central-1:111122223333"
+      states     = "arn:aws:states:eu-central-1:111122223333"
+    }
+  }
+
+  force_destroy = false
+  keep_days     = 3653
+}
+
+run "keeps_what_became_of_every_message" {
+  command = plan
+
+  assert {
+    condition     = aws_dynamodb_table.this.hash_key == "transaction_id" && aws_dynamodb_table.this.range_key == "part"
+    error_message = "a transaction is one item collection"
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.this.server_side_encryption[0].kms_key_arn == var.context.key_arn && aws_dynamodb_table.this.point_in_time_recovery[0].enabled && aws_dynamodb_table.this.deletion_protection_enabled && aws_dynamodb_table.this.billing_mode == "PAY_PER_REQUEST"
+    error_message = "the table could be read, lost or deleted"
+  }
+
+  assert {
+    condition     = length(aws_dynamodb_table.this.ttl) == 0
+    error_message = "nothing of a transaction may vanish by itself"
+  }
+}
+
+run "finds_the_open_ones_by_deadline_without_a_hot_partition" {
+  command = plan
+
+  assert {
+    condition     = [for index in aws_dynamodb_table.this.global_secondary_index : "${index.name} ${index.hash_key} ${index.range_key} ${join(",", sort(index.non_key_attributes))}"] == ["open open_shard deadline status,steps"]
+    error_message = "the look for what is overdue would find nothing, or all in one partition"
+  }
+}
+
+run "tells_ends_over_an_encrypted_topic" {
+  command = plan
+
+  assert {
+    condition     = aws_sns_topic.statuses.kms_master_key_id == var.context.key_arn && [for s in jsondecode(aws_sns_topic.statuses.policy).Statement : "${s.Effect} ${s.Action}"] == ["Deny sns:Publish"]
+    error_message = "ends could be read by others, or told in the clear"
+  }
+}
+
+run "splits_what_may_be_done_by_need" {
+  command = plan
+
+  assert {
+    condition     = toset(flatten([for grant in output.grants.read : grant.actions])) == toset(["dynamodb:GetItem", "dynamodb:Query"])
+    error_message = "who reads could write"
+  }
+
+  assert {
+    condition     = !anytrue([for action in flatten([for grants in [output.grants.read, output.grants.advance, output.grants.overdue, output.grants.incoming.read, output.grants.incoming.write, output.grants.outgoing.read, output.grants.outgoing.write, output.grants.notify] : [for grant in grants : grant.actions]]) : can(regex("Delete|Batch|\\*", action))])
+    error_message = "history, messages and answers are written once, conditionally, and never deleted by a function"
+  }
+
+  assert {
+    condition     = output.grants.overdue[0].resources == ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-iso20022/index/open"]
+    error_message = "who looks for what is overdue could look through everything"
+  }
+
+  assert {
+    condition     = output.grants.incoming.write[0].resources == ["arn:aws:s3:::test-postbus-incoming-111122223333-eu-central-1/*"] && output.grants.outgoing.write[0].resources == ["arn:aws:s3:::test-postbus-outgoing-111122223333-eu-central-1/*"]
+    error_message = "who writes what came in could write what goes out"
+  }
+}

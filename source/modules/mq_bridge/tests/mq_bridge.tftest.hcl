@@ -1,0 +1,156 @@
+mock_provider "aws" {
+}
+
+variables {
+  context = {
+    prefix                 = "test-"
+    partition              = "aws"
+    account_id             = "111122223333"
+    region                 = "eu-central-1"
+    sqs_url                = "https://sqs.eu-central-1.amazonaws.com/111122223333"
+    key_arn                = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1"
+    key_grants             = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    key_grants_direct      = [{ sid = "UseKey", actions = ["kms:Decrypt"], resources = ["arn:aws:kms:eu-central-1:111122223333:key/mrk-1"], conditions = [] }]
+    alarm_topic_arn        = "arn:aws:sns:eu-central-1:111122223333:test-postbus-alarms"
+    log_retention_days     = 30
+    log_level              = "INFO"
+    architecture           = "arm64"
+    python_version         = "3.13"
+    tracing                = true
+    point_in_time_recovery = true
+    protect_from_deletion  = true
+    environment            = { POSTBUS_METRICS_NAMESPACE = "Postbus" }
+    target                 = { has_pipes = true, has_rule_dead_letters = true, has_firehose_rule_target = true, has_execution_logs = true }
+    arns = {
+      cloudtrail = "arn:aws:cloudtrail:eu-central-1:111122223333"
+      cloudwatch = "arn:aws:cloudwatch:eu-central-1:111122223333"
+      dynamodb   = "arn:aws:dynamodb:eu-central-1:111122223333"
+      events     = "arn:aws:events:eu-central-1:111122223333"
+      firehose   = "arn:aws:firehose:eu-central-1:111122223333"
+      lambda     = "arn:aws:lambda:eu-central-1:111122223333"
+      logs       = "arn:aws:logs:eu-central-1:111122223333"
+      sns        = "arn:aws:sns:eu-central-1:111122223333"
+      sqs        = "arn:aws:sqs:eu-central-1:111122223333"
+      states     = "arn:aws:states:eu-central-1:111122223333"
+    }
+  }
+
+  archive   = { bucket = "packages", key = "mq.zip", hash = "hash" }
+  topic_arn = "arn:aws:sns:eu-central-1:111122223333:test-postbus-iso20022"
+  api       = { url = "https://api.example/live", secret_arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:api" }
+  broker = {
+    host          = "mq.example"
+    queue         = "payments.in"
+    refused_queue = "payments.refused"
+    exchange      = "payments"
+    routing_key   = "answers"
+    secret_arn    = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:broker"
+  }
+}
+
+run "an_answer_is_tried_for_long_and_never_dropped" {
+  command = plan
+
+  override_resource {
+    target          = module.dead_letters.aws_sqs_queue.this
+    values          = { arn = "arn:aws:sqs:eu-central-1:111122223333:test-postbus-write-broker-dead-letters" }
+    override_during = plan
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.write.redrive_policy).maxReceiveCount == 100 && jsondecode(aws_sqs_queue.write.redrive_policy).deadLetterTargetArn == "arn:aws:sqs:eu-central-1:111122223333:test-postbus-write-broker-dead-letters"
+    error_message = "an answer that the broker does not take would be lost, or given up too soon"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.write.visibility_timeout_seconds == 360 && aws_sqs_queue.write.message_retention_seconds == 1209600
+    error_message = "an answer would be published twice while the first try lasts, or forgotten"
+  }
+
+  assert {
+    condition     = aws_lambda_event_source_mapping.write.function_response_types == toset(["ReportBatchItemFailures"])
+    error_message = "one answer that fails would bring its neighbours back"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sns_topic_subscription.write.redrive_policy).deadLetterTargetArn == "arn:aws:sqs:eu-central-1:111122223333:test-postbus-write-broker-dead-letters" && aws_sns_topic_subscription.write.raw_message_delivery
+    error_message = "a status that could not be told would be lost, or come in an envelope"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.write.kms_master_key_id == var.context.key_arn
+    error_message = "it could be read"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(aws_sqs_queue.write.policy).Statement : s.Condition.ArnEquals["aws:SourceArn"] if s.Sid == "FromTopic"] == [var.topic_arn]
+    error_message = "another topic could have messages published"
+  }
+}
+
+run "the_functions_may_read_their_two_secrets_and_no_others" {
+  command = plan
+
+  variables {
+    secret_key_arns = ["arn:aws:kms:eu-central-1:111122223333:key/secrets"]
+  }
+
+  assert {
+    condition     = [for s in jsondecode(module.write.policy).Statement : s.Resource if s.Sid == "ReadCredentials"] == [[var.api.secret_arn, var.broker.secret_arn]]
+    error_message = "another secret, or none"
+  }
+
+  assert {
+    condition     = [for s in jsondecode(module.write.policy).Statement : s.Condition.StringEquals["kms:ViaService"] if s.Sid == "UseCredentialsKey"] == [["secretsmanager.eu-central-1.amazonaws.com"]]
+    error_message = "the key would open more than secrets"
+  }
+
+  assert {
+    condition     = !contains(keys(module.write.environment), "POSTBUS_BROKER_PASSWORD") && module.write.environment.POSTBUS_BROKER_ROUTING_KEY == "answers" && module.write.environment.POSTBUS_BROKER_PORT == "5671"
+    error_message = "it would write elsewhere, or carry a secret in the open"
+  }
+}
+
+run "a_stuck_or_silent_reader_calls_someone" {
+  command = plan
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.kept_back[0].statistic == "Minimum" && aws_cloudwatch_metric_alarm.kept_back[0].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.kept_back[0].dimensions.service == "read_broker"
+    error_message = "messages could wait on the broker for ever"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.refused[0].threshold == 0
+    error_message = "nobody would know of a refused message"
+  }
+}
+
+run "what_is_refused_does_not_come_back" {
+  command = plan
+
+  variables {
+    broker = { host = "mq.example", queue = "payments", refused_queue = "payments", routing_key = "answers", secret_arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:broker" }
+  }
+
+  expect_failures = [var.broker]
+}
+
+run "answers_are_not_read_as_messages" {
+  command = plan
+
+  variables {
+    broker = { host = "mq.example", queue = "payments", refused_queue = "refused", routing_key = "payments", secret_arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:broker" }
+  }
+
+  expect_failures = [var.broker]
+}
+
+run "the_host_is_a_name_that_a_certificate_can_be_for" {
+  command = plan
+
+  variables {
+    broker = { host = "amqps://mq.example:5671", queue = "payments", refused_queue = "refused", routing_key = "answers", secret_arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:broker" }
+  }
+
+  expect_failures = [var.broker]
+}

@@ -1,0 +1,93 @@
+"""The accounts a transfer is booked on: a customer's of ours, or else its agent's settlement account."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from postbus.domain.errors import Malformed
+from postbus.domain.iso20022.instructions import Accounts
+from postbus.domain.iso20022.messages import AccountIdentification, Agent, Reason, Transfer
+from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, FoundAccount
+
+Found = Mapping[AccountKey, Sequence[FoundAccount]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A transfer's debtor or creditor, and the reasons of ExternalStatusReason1Code for it."""
+
+    name: str
+    account: AccountIdentification | None
+    agent: Agent
+    account_unknown: str
+    agent_unknown: str
+
+
+def keys_of(transfer: Transfer) -> tuple[AccountKey, ...]:
+    """Everything a transfer's accounts are looked up by."""
+    return tuple(key for side in _sides(transfer) for key in (*_own_keys(side), *_agent_key(side)))
+
+
+def resolve(transfer: Transfer, found: Found, own_agents: Collection[str]) -> Accounts | Reason:
+    """The accounts, or why there are none.
+
+    Args:
+        found: what was found under ``keys_of``.
+        own_agents: the first eight characters of our own BICs.
+    """
+    tokens = []
+    for side in _sides(transfer):
+        account = _account(side, transfer.amount.currency, found, own_agents)
+        if isinstance(account, Reason):
+            return account
+        tokens.append(account.token)
+    try:
+        return Accounts(*tokens)
+    except Malformed:
+        return Reason("AC03", ("Debtor and creditor are booked on one account.",))
+
+
+def _account(side: _Side, currency: str, found: Found, own_agents: Collection[str]) -> FoundAccount | Reason:
+    keys = list(_own_keys(side))
+    is_own_agent = side.agent.bic is not None and side.agent.bic[:8] in own_agents
+    if not is_own_agent:
+        keys += _agent_key(side)
+    accounts = next((found[key] for key in keys if found.get(key)), None)
+    if accounts is None:
+        return _unknown(side, is_own_agent)
+    account = next((one for one in accounts if one.currency == currency), None)
+    if account is None:
+        return Reason("AM03", (f"The {side.name}'s account is kept in another currency.",))
+    match account.status:
+        case "open":
+            return account
+        case "closed":
+            return Reason("AC04", (f"The {side.name}'s account is closed.",))
+        case _:
+            return Reason("AC06", (f"The {side.name}'s account is blocked.",))
+
+
+def _unknown(side: _Side, is_own_agent: bool) -> Reason:
+    if not list(_own_keys(side)) and side.agent == Agent():
+        return Reason("AC01", (f"Neither an account nor an agent of the {side.name} is named.",))
+    if is_own_agent or side.agent.bic is None:
+        return Reason(side.account_unknown, (f"The {side.name}'s account is not known.",))
+    return Reason(side.agent_unknown, (f"The {side.name}'s agent has no settlement account.",))
+
+
+def _sides(transfer: Transfer) -> tuple[_Side, _Side]:
+    return (
+        _Side("debtor", transfer.debtor_account, transfer.debtor_agent, "AC02", "RC03"),
+        _Side("creditor", transfer.creditor_account, transfer.creditor_agent, "AC03", "RC04"),
+    )
+
+
+def _own_keys(side: _Side) -> Iterator[AccountKey]:
+    if side.account is not None and side.account.iban:
+        yield AccountKey(AccountKeyKind.IBAN, side.account.iban)
+    elif side.account is not None and side.account.other:
+        yield AccountKey(AccountKeyKind.OTHER, side.account.other)
+
+
+def _agent_key(side: _Side) -> Iterator[AccountKey]:
+    if side.agent.bic:
+        yield AccountKey(AccountKeyKind.BIC, side.agent.bic)

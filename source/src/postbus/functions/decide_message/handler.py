@@ -1,0 +1,170 @@
+"""Carry out what a client, an operator or the clock decided about a transaction.
+
+Cancellation, rejection, time-out: its transfers are voided in the pipeline  ->  the step ``release``
+Acceptance, clearance of what is held                                        ->  the step ``process``
+
+Whether a transfer is booked or voided is told by its outcome alone, in one conditional write: what was booked
+before settles, what was voided never will be booked, and what is being sent to another ledger stays open
+until that has answered.  The verdict is kept before the first void, so that whoever ends the transaction
+knows why.
+Each part may be repeated: a crash anywhere is made up for by the message coming again.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from postbus.adapters.several import several
+from postbus.domain.errors import Unavailable
+from postbus.domain.iso20022 import conclusion, decisions, taking_back
+from postbus.domain.iso20022.decisions import ENDS_AS, Verdict
+from postbus.domain.iso20022.messages import Status
+from postbus.domain.iso20022.progress import Progress
+from postbus.domain.iso20022.status import FINAL
+from postbus.domain.iso20022.workflow import (
+    CANCELLATION_ANSWER,
+    Child,
+    ChildState,
+    Decision,
+    DecisionKind,
+    Finished,
+    Head,
+    Next,
+    Step,
+    StepCall,
+    StepName,
+    StepResult,
+    Took,
+)
+from postbus.domain.lifecycle import OutcomeState
+from postbus.domain.outcome import Outcome
+from postbus.ports import Clock, EventBus, Outcomes
+from postbus.runtime.cases import Cases
+from postbus.runtime.entry import step_function
+from postbus.runtime.logging import logger
+
+if TYPE_CHECKING:
+    from postbus.runtime.config import Config
+
+# As many as are counted off in one write.
+_AT_ONCE = 99
+
+# A transaction ends once: whoever writes about it so often met something else than its end.
+_ROUNDS = 3
+
+
+def build(cases: Cases, outcomes: Outcomes, bus: EventBus, clock: Clock) -> Step:
+    """Bind the step to its ports."""
+    store = cases.store
+
+    def decide(call: StepCall) -> StepResult:
+        transaction_id = call.transaction_id
+        standing = ruled(cases.head(transaction_id))
+        head = cases.head(transaction_id)
+        ending = decisions.ending(standing, head)
+        if head.status not in FINAL and head.children is not None and ending:
+            take_back(head, ending)
+            head = cases.head(transaction_id)
+        if head.status not in FINAL and ending and not head.children_open:
+            return Next(StepName.RELEASE, again=True)
+        if any(one.kind is DecisionKind.CANCELLATION for one in standing):
+            answer_cancellation(transaction_id)
+        return Next(StepName.PROCESS) if goes_on(head, standing) else Took()
+
+    def ruled(head: Head) -> list[Decision]:
+        """All decisions about it, each with its verdict; of two that want the same the earlier stands."""
+        for decision in store.decisions(head.transaction_id):
+            if decision.verdict is None:
+                kept = store.decisions(head.transaction_id)
+                verdict = decisions.verdict_on(decision, head, decisions.ending(kept, head))
+                store.carried_out(head.transaction_id, decision.key, verdict)
+        return list(store.decisions(head.transaction_id))
+
+    def goes_on(head: Head, standing: Sequence[Decision]) -> bool:
+        """Whether what is held was let go on, and has not gone yet."""
+        return head.status is Status.PDNG and any(
+            one.kind not in ENDS_AS and one.verdict == Verdict.CARRIED_OUT for one in standing
+        )
+
+    def take_back(head: Head, ending: Sequence[Decision]) -> None:
+        covered = (
+            (child, decision)
+            for child in store.children(head.transaction_id)
+            if child.state is ChildState.OPEN
+            and (decision := decisions.covering(child.number, ending)) is not None
+        )
+        being_sent = 0
+        for chunk in _chunks(covered):
+            with several(len(chunk)) as each:
+                finished = list(each(void, chunk))
+            store.finish_children(head.transaction_id, [one for one in finished if one is not None])
+            being_sent += finished.count(None)
+        if being_sent:
+            # Terraform makes this a metric: only the other ledger's answer ends it.
+            extra = {"transaction_id": head.transaction_id, "transfers": being_sent}
+            logger().warning("being sent, not taken back", extra=extra)
+
+    def void(covered: tuple[Child, Decision]) -> Finished | None:
+        """Void a transfer unless it was decided before; its final state, ``None`` while it is being sent."""
+        child, decision = covered
+        if child.record is None or child.pipeline_id is None:
+            # Nothing of it can ever come to the pipeline.
+            return Finished(number=child.number, state=ChildState.VOIDED)
+        found = outcomes.find(child.pipeline_id)
+        outcome = outcomes.decide(taking_back.voiding(child, found, decision, clock()))
+        if outcome.state is OutcomeState.VOIDED:
+            announce(outcome)
+        return taking_back.finished_by(child, outcome)
+
+    def announce(outcome: Outcome) -> None:
+        """Before it is counted off, so that a repeat tells it; what is not told the sweeper tells in time."""
+        if refused := bus.publish([outcome.announcement()]):
+            raise Unavailable(f"the bus refused an event: {next(iter(refused.values()))}")
+        outcomes.announced(outcome)
+
+    def answer_cancellation(transaction_id: str) -> None:
+        """The camt.029 as everything stands; once more if the transaction has ended in the meantime."""
+        for _ in range(_ROUNDS):
+            case = cases.of(transaction_id)
+            now = conclusion.judged(case) or Progress(case.head.status, case.head.reasons)
+            answer = conclusion.cancellation_answer(case, now)
+            if answer is None:
+                return
+            (document,) = cases.put(transaction_id, {CANCELLATION_ANSWER: answer}).values()
+            store.put_document(transaction_id, CANCELLATION_ANSWER, document)
+            if cases.head(transaction_id).status is case.head.status:
+                return
+        raise Unavailable(f"{transaction_id} changes faster than it can be read")
+
+    return decide
+
+
+def _chunks(covered: Iterator[tuple[Child, Decision]]) -> Iterator[list[tuple[Child, Decision]]]:
+    while chunk := list(islice(covered, _AT_ONCE)):
+        yield chunk
+
+
+def bind(config: "Config") -> Step:
+    from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
+    from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
+    from postbus.adapters.eventbridge_bus import EventBridgeBus
+    from postbus.adapters.iso20022_schemas import installed
+    from postbus.adapters.s3_documents import S3Documents
+    from postbus.runtime.clients import client, now
+
+    dynamodb, s3 = client("dynamodb"), client("s3")
+    cases = Cases(
+        DynamoDbMessages(dynamodb, config.text("ISO20022_TABLE")),
+        S3Documents(s3, config.text("INCOMING_BUCKET")),
+        S3Documents(s3, config.text("OUTGOING_BUCKET")),
+        installed(),
+    )
+    return build(
+        cases,
+        DynamoDbOutcomes(dynamodb, config.text("LEDGER_TABLE")),
+        EventBridgeBus(client("events"), config.text("BUS")),
+        now,
+    )
+
+
+lambda_handler = step_function(StepName.DECIDE, bind)

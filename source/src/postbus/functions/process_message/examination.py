@@ -1,0 +1,209 @@
+"""From the bytes of a message to its transfers, each with its record, its refusal or its hold."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from postbus.domain.errors import InvariantBroken
+from postbus.domain.iso20022 import accounts, business_checks, originals, reading, transfers, xml
+from postbus.domain.iso20022.agreements import Terms
+from postbus.domain.iso20022.checks import CheckAnswer, CheckRequest, NeedsDecision, Refused
+from postbus.domain.iso20022.claim_check import checked
+from postbus.domain.iso20022.claims import UniqueReference, claims
+from postbus.domain.iso20022.faults import fault
+from postbus.domain.iso20022.instructions import Accounts, Origin, Returned, return_record, transfer_record
+from postbus.domain.iso20022.message_source import Reading
+from postbus.domain.iso20022.messages import Fault, Message, Place, Reason, Return, Transfer
+from postbus.domain.iso20022.schemas import Schemas
+from postbus.domain.iso20022.transfers import Findings
+from postbus.domain.iso20022.workflow import Child, Head
+from postbus.functions.process_message.finding import Finder, Found
+from postbus.ports import ClaimStore, Clock
+from postbus.ports_iso20022 import AccountFinder, Check, Documents, MessageStore
+
+_DUPLICATE_BLOCK = "DU02"
+_UNKNOWN_ORIGINAL = Reason("MS03", ("What it returns is not known, or was refused.",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What an examination found.
+
+    Attributes:
+        request: a message about earlier ones, which has no transfers of its own.
+        refused: why it is refused whole, for one of which no transfer can be kept.
+        children: its transfers, in their order.
+    """
+
+    request: Message | None = None
+    refused: tuple[Reason, ...] = ()
+    children: tuple[Child, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """Examines messages; whatever it does can be done again.
+
+    Attributes:
+        checks: asked in this order about the transfers that the one before has not refused.
+        limit_bytes: the most a message may have.
+    """
+
+    messages: MessageStore
+    documents: Documents
+    schemas: Schemas
+    terms: Terms
+    accounts: AccountFinder
+    claims: ClaimStore
+    checks: Sequence[Check]
+    clock: Clock
+    limit_bytes: int
+
+    def examine(self, head: Head) -> Examined:
+        """See the module.
+
+        Raises:
+            Unavailable: something did not answer; nothing may go on.
+            InvariantBroken: the message is not what was stored.
+        """
+        read = self._read(head)
+        if not isinstance(read, Reading):
+            return Examined(refused=tuple(found.reason for found in read))
+        message = read.message
+        faults = business_checks.check(read, self.terms.agreement, self.clock())
+        if message.references and not faults:
+            return Examined(request=message)
+        found = Findings.of(faults)
+        self._book(head, message, found)
+        self._return(head, message, found)
+        self._claim(head, message, found)
+        self._ask(head, message, found)
+        children = tuple(transfers.children(message, head.transaction_id, found))
+        # Without transfers nothing but the whole can be refused.
+        refused = () if children else found.whole or tuple(one.reason for one in faults)
+        return Examined(children=children, refused=refused)
+
+    def _read(self, head: Head) -> Reading | Sequence[Fault]:
+        if head.incoming is None:
+            raise InvariantBroken(f"{head.transaction_id} has no message to process")
+        body = checked(head.incoming, self.documents.get(head.incoming.key))
+        document = xml.read(body, self.limit_bytes)
+        if isinstance(document, Fault):
+            return (document,)
+        if not reading.is_readable(document.type):
+            return (fault("AG03", "a message that is taken here", Place("/Document", 1)),)
+        return self.schemas.validate(document) or reading.read(document.root, document.type)
+
+    def _book(self, head: Head, message: Message, found: Findings) -> None:
+        """The accounts of each transfer, and with them its record."""
+        going = [one for one in message.transfers if found.goes_on(one.number)]
+        known = self.accounts.find([key for one in going for key in accounts.keys_of(one)])
+        for one in going:
+            resolved = accounts.resolve(one, known, self.terms.own_agents)
+            if isinstance(resolved, Reason):
+                found.refuse(one.number, resolved)
+            else:
+                found.records[one.number] = transfer_record(one, _origin(head), resolved)
+
+    def _return(self, head: Head, message: Message, found: Findings) -> None:
+        """The transfer that each return gives back, and with it the return's record."""
+        going = [one for one in message.returns if found.goes_on(one.number)]
+        originals_found = Finder(self.messages, self.claims).find(head, going)
+        for one, original in zip(going, originals_found, strict=True):
+            returned = _returned(one, original)
+            if isinstance(returned, Reason):
+                found.refuse(one.number, returned)
+            else:
+                found.records[one.number] = return_record(one, _origin(head), returned)
+
+    def _claim(self, head: Head, message: Message, found: Findings) -> None:
+        """Refuse what was here before; what is refused anyway claims nothing, so it may be sent again."""
+        going = replace(
+            message,
+            transfers=tuple(one for one in message.transfers if found.goes_on(one.number)),
+            returns=tuple(one for one in message.returns if found.goes_on(one.number)),
+        )
+        if not going.transfers and not going.returns:
+            return
+        wanted = claims(going, head.owner)
+        if taken := self._taken(head, [one for one in wanted if one.number is None]):
+            found.whole += tuple(Reason(one.code) for one in taken)
+            return
+        self.claims.claim([originals.claim_of(head, originals.sent_key(head.owner, message.message_id))])
+        for one in self._taken(head, [one for one in wanted if one.number is not None]):
+            for number in _concerned(one, going):
+                found.refuse(number, Reason(one.code))
+
+    def _taken(self, head: Head, wanted: Sequence[UniqueReference]) -> list[UniqueReference]:
+        standing = self.claims.claim([originals.claim_of(head, one.key) for one in wanted])
+        return [
+            one
+            for one, claim in zip(wanted, standing, strict=True)
+            if claim.transaction_id != head.transaction_id
+        ]
+
+    def _ask(self, head: Head, message: Message, found: Findings) -> None:
+        """Every check, about every transfer that nothing stands against so far; returns give back what was
+        checked when it came."""
+        for check in self.checks:
+            going = [one for one in message.transfers if found.goes_on(one.number)]
+            if not going:
+                return
+            answers = check.check([_request(head, one, found) for one in going])
+            if len(answers) != len(going):
+                raise InvariantBroken(f"{len(answers)} answers for {len(going)} transfers")
+            for one, answer in zip(going, answers, strict=True):
+                _note(one.number, answer, found)
+
+
+def _note(number: int, answer: CheckAnswer, found: Findings) -> None:
+    match answer:
+        case Refused(reason):
+            found.refuse(number, reason)
+        case NeedsDecision(reason):
+            found.hold(number, reason)
+
+
+def _request(head: Head, one: Transfer, found: Findings) -> CheckRequest:
+    record = found.records[one.number]
+    return CheckRequest(
+        transaction_id=head.transaction_id,
+        number=one.number,
+        amount=one.amount,
+        debtor=one.debtor,
+        creditor=one.creditor,
+        debtor_agent=one.debtor_agent,
+        creditor_agent=one.creditor_agent,
+        ultimate_debtor=one.ultimate_debtor,
+        ultimate_creditor=one.ultimate_creditor,
+        debtor_account_token=record["debtor_account_token"],
+        creditor_account_token=record["creditor_account_token"],
+    )
+
+
+def _concerned(one: UniqueReference, message: Message) -> Iterable[int]:
+    """The transfers that a reference stands for: of a PmtInf all that are in it."""
+    assert one.number is not None
+    if one.code != _DUPLICATE_BLOCK:
+        return (one.number,)
+    block = next(t.payment_information_id for t in message.transfers if t.number == one.number)
+    return [t.number for t in message.transfers if t.payment_information_id == block]
+
+
+def _returned(one: Return, original: Found | None) -> Returned | Reason:
+    """What a return gives back, or why it cannot."""
+    meant = original.children if original else ()
+    if len(meant) != 1 or transfers.is_return(meant[0]):
+        return _UNKNOWN_ORIGINAL
+    child = meant[0]
+    if child.record is None or child.amount is None:
+        return _UNKNOWN_ORIGINAL
+    if one.amount.currency != child.amount.currency:
+        return Reason("AM03", ("What it returns has another currency.",))
+    if one.amount.minor > child.amount.minor:
+        return Reason("AM09", ("More is returned than there was.",))
+    tokens = Accounts(child.record["debtor_account_token"], child.record["creditor_account_token"])
+    return Returned(child.record["transfer"], child.amount, tokens)
+
+
+def _origin(head: Head) -> Origin:
+    return Origin(head.transaction_id, head.opened_at, head.home_region)

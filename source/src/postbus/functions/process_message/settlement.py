@@ -1,0 +1,138 @@
+"""From the transfers that are kept to the records that the pipeline posts."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from postbus.domain.errors import InvariantBroken
+from postbus.domain.iso20022.decisions import ENDS_AS, Verdict
+from postbus.domain.iso20022.messages import Reason, Status
+from postbus.domain.iso20022.status import FINAL
+from postbus.domain.iso20022.transfers import held_for, is_return
+from postbus.domain.iso20022.workflow import (
+    Child,
+    ChildState,
+    Entry,
+    Finished,
+    Head,
+    Next,
+    Reservation,
+    StepName,
+    StepResult,
+    Took,
+)
+from postbus.ports import Clock
+from postbus.ports_iso20022 import CreditTransfers, Liquidity, MessageStore
+
+_BY = StepName.PROCESS.value
+_SHORT = Reason("AM04")
+
+# So many are written between two looks at the status.
+_RECORDS_AT_ONCE = 200
+
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """Brings kept transfers on their way; again is no change.
+
+    Attributes:
+        each: ``map``, or one that runs several at the same time.
+    """
+
+    messages: MessageStore
+    liquidity: Liquidity
+    transfers: CreditTransfers
+    clock: Clock
+    each: Map = map
+
+    def settle(self, head: Head) -> StepResult:
+        """Hold the message, or set its funds aside and write its records; nothing once it has ended."""
+        if head.status in FINAL:
+            return self._give_back(head)
+        going = self._open(head)
+        if not going:
+            return Next(StepName.RELEASE)
+        if head.status is Status.ACTC and (reasons := held_for(going)):
+            self.messages.append(head, self._entry(Status.PDNG, reasons))
+            return Took()
+        if head.status is Status.PDNG and not self._is_decided(head):
+            return Took()
+        going = self._reserve(head, going)
+        if not going:
+            return Next(StepName.RELEASE)
+        if head.status is not Status.ACSP:
+            self.messages.append(head, self._entry(Status.ACSP))
+        return self._submit(head, going)
+
+    def _give_back(self, head: Head) -> StepResult:
+        """Give back the funds of a message that ended before its transfers were on their way.
+
+        Only what nothing was decided about is given back: what a decision voided is free already, and what
+        the pipeline has it keeps.
+        """
+        for child in self._open(head) if head.children else ():
+            if child.pipeline_id is not None:
+                self.liquidity.release(child.pipeline_id)
+        return Took()
+
+    def _open(self, head: Head) -> list[Child]:
+        return [
+            child for child in self.messages.children(head.transaction_id) if child.state is ChildState.OPEN
+        ]
+
+    def _is_decided(self, head: Head) -> bool:
+        """Whether it was let go on: ``decide`` has found that whoever wanted it may."""
+        return any(
+            decision.kind not in ENDS_AS and decision.verdict == Verdict.CARRIED_OUT
+            for decision in self.messages.decisions(head.transaction_id)
+        )
+
+    def _reserve(self, head: Head, going: Sequence[Child]) -> list[Child]:
+        """Set each transfer's funds aside; those for which there are none are refused, the others remain."""
+        of_account: dict[str, list[Child]] = defaultdict(list)
+        for child in going:
+            if not is_return(child):
+                of_account[_record(child)["debtor_account_token"]].append(child)
+        # One after the other of an account: they would contend for its balance, and the first shall be first.
+        short = {child.number for found in self.each(self._short, of_account.values()) for child in found}
+        if short:
+            refused = [
+                Finished(number=number, state=ChildState.REJECTED, reasons=(_SHORT,))
+                for number in sorted(short)
+            ]
+            self.messages.finish_children(head.transaction_id, refused)
+        return [child for child in going if child.number not in short]
+
+    def _short(self, children: Sequence[Child]) -> list[Child]:
+        """Those of one account that there are no funds for."""
+        return [child for child in children if self._reservation(child) is Reservation.SHORT]
+
+    def _reservation(self, child: Child) -> Reservation:
+        if child.pipeline_id is None or child.amount is None:
+            raise InvariantBroken(f"transfer {child.number} is open and has no amount or id")
+        token = _record(child)["debtor_account_token"]
+        return self.liquidity.reserve(child.pipeline_id, token, child.amount)
+
+    def _submit(self, head: Head, going: Sequence[Child]) -> StepResult:
+        for start in range(0, len(going), _RECORDS_AT_ONCE):
+            standing = self.messages.head(head.transaction_id)
+            if standing is None or standing.status is not Status.ACSP:
+                return self._give_back(standing or head)
+            self.transfers.submit([_record(child) for child in going[start : start + _RECORDS_AT_ONCE]])
+        standing = self.messages.head(head.transaction_id)
+        all_final = standing is not None and standing.children_open == 0
+        return Next(StepName.RELEASE) if all_final else Took()
+
+    def _entry(self, status: Status, reasons: tuple[Reason, ...] = ()) -> Entry:
+        at: datetime = self.clock()
+        return Entry(status=status, at=at, by=_BY, reasons=reasons)
+
+
+def _record(child: Child) -> Any:
+    if child.record is None:
+        raise InvariantBroken(f"transfer {child.number} is open and has no record")
+    return child.record

@@ -1,0 +1,86 @@
+"""A transaction's case, gathered from where its parts are kept, and where its messages are put."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from postbus.domain.errors import InvariantBroken, Unavailable
+from postbus.domain.iso20022 import decisions, reading
+from postbus.domain.iso20022.answers.elements import Written
+from postbus.domain.iso20022.conclusion import Case
+from postbus.domain.iso20022.messages import Message
+from postbus.domain.iso20022.reading import Reopened
+from postbus.domain.iso20022.schemas import Schemas
+from postbus.domain.iso20022.workflow import Decision, DecisionKind, Document, Head
+from postbus.ports_iso20022 import Documents, MessageStore
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Where the parts of a case are.
+
+    Attributes:
+        incoming, outgoing: messages as they came, and as they are written.
+        schemas: for messages that came; one without its schema is not read again.
+    """
+
+    store: MessageStore
+    incoming: Documents
+    outgoing: Documents
+    schemas: Schemas
+
+    def of(self, transaction_id: str) -> Case:
+        """All that is kept of a transaction, its message read again.
+
+        Raises:
+            InvariantBroken: there is no such transaction.
+            Unavailable: a message that is kept is not there yet, or a store did not answer.
+        """
+        head = self.head(transaction_id)
+        children = () if head.children is None else tuple(self.store.children(transaction_id))
+        # After the transfers: whatever decision took one of them back is then seen.
+        decided = self.store.decisions(transaction_id)
+        asked = _asked(decided)
+        return Case(
+            head=head,
+            history=self.store.history(transaction_id),
+            children=children,
+            standing=decisions.ending(decided, head),
+            message=self._reopened(head.incoming),
+            asked=asked,
+            request=self._request(asked),
+        )
+
+    def head(self, transaction_id: str) -> Head:
+        """Where a transaction stands; raises InvariantBroken where there is none."""
+        head = self.store.head(transaction_id)
+        if head is None:
+            raise InvariantBroken(f"transaction {transaction_id} is not there")
+        return head
+
+    def put(self, transaction_id: str, messages: Mapping[str, Written]) -> dict[str, Document]:
+        """Store messages that were written, each under a key that nothing else can have."""
+        return {
+            name: self.outgoing.put(_key(transaction_id, message), message.body)
+            for name, message in messages.items()
+        }
+
+    def _request(self, asked: Decision | None) -> Message | None:
+        found = self._reopened(asked.message if asked else None).reading
+        return None if found is None else found.message
+
+    def _reopened(self, document: Document | None) -> Reopened:
+        if document is None:
+            return Reopened()
+        body = self.incoming.get(document.key)
+        if body is None:
+            raise Unavailable(f"no message is found under {document.key}")
+        return reading.reopen(body, self.schemas)
+
+
+def _asked(decided: Sequence[Decision]) -> Decision | None:
+    cancellations = [one for one in decided if one.kind is DecisionKind.CANCELLATION]
+    return cancellations[-1] if cancellations else None
+
+
+def _key(transaction_id: str, message: Written) -> str:
+    return f"outgoing/{transaction_id}/{message.sha256}.xml"

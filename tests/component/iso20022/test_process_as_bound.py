@@ -1,0 +1,83 @@
+"""The two steps by their entry points, with the settings they are deployed with."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
+from postbus.adapters.s3_documents import S3Documents
+from postbus.domain.iso20022.messages import Status
+from postbus.domain.iso20022.workflow import StepName
+from postbus.functions.process_message import handler as process_message
+from postbus.functions.receive_message import handler as receive_message
+from postbus.runtime.clients import caller, client
+from postbus.runtime.config import Config
+from postbus.runtime.entry import step_function
+from tests.fakes.messages import CLIENT, begun
+from tests.fakes.processing import pacs_008, transfer
+
+REGION = "eu-central-1"
+
+
+@pytest.fixture
+def queues(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    client.cache_clear()
+    caller.cache_clear()
+    sqs, s3 = boto3.client("sqs", region_name=REGION), boto3.client("s3", region_name=REGION)
+    urls = {
+        name: sqs.create_queue(QueueName=f"{name}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+        for name in ("receive", "process", "decide", "release", "dead")
+    }
+    for bucket in ("incoming", "outgoing"):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    settings = {
+        "ISO20022_TABLE": "iso20022", "INCOMING_BUCKET": "incoming", "OUTGOING_BUCKET": "outgoing",
+        "LARGEST_MESSAGE_BYTES": "4194304", "DEADLINE_SECONDS": "none=900,other=60,pacs.008=30",
+        "ACCOUNTS_TABLE": "accounts", "CLAIMS_TABLE": "claims", "CREDIT_TRANSFERS_TABLE": "credit_transfers",
+        "IDENTITY_FUNCTION": "identity", "SCREENING_FUNCTION": "screening", "FRAUD_FUNCTION": "fraud",
+        "LIQUIDITY_FUNCTION": "liquidity", "CHECK_TIMEOUT_SECONDS": "5",
+        "QUEUE_URL": urls["receive"], "DEAD_LETTER_QUEUE_URL": urls["dead"],
+        "STEP_QUEUE_URLS": ",".join(f"{step}={urls[step]}" for step in ("process", "decide", "release")),
+    }  # fmt: skip
+    for name, value in settings.items():
+        monkeypatch.setenv(f"POSTBUS_{name}", value)
+    yield urls
+    client.cache_clear()
+    caller.cache_clear()
+
+
+def record(transaction_id: str, step: StepName) -> dict[str, Any]:
+    body = {"transaction_id": transaction_id, "step": step.value, "attempt": 1}
+    return {
+        "messageId": "m-1",
+        "receiptHandle": "r-1",
+        "body": json.dumps(body),
+        "attributes": {"MessageGroupId": transaction_id, "ApproximateReceiveCount": "1"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "following"), [(pacs_008(transfer(1)), StepName.PROCESS), (b"garbage", StepName.RELEASE)]
+)
+def test_a_message_is_received_and_its_next_step_queued(
+    queues: dict[str, str], dynamodb: Any, body: bytes, following: StepName
+) -> None:
+    store = DynamoDbMessages(dynamodb, "iso20022")
+    head = begun(store)
+    document = S3Documents(client("s3"), "incoming").put("a.xml", body)
+    store.attach(head.transaction_id, CLIENT, document, head.deadline)
+    handler = step_function(StepName.RECEIVE, receive_message.bind)
+    answer = handler({"Records": [record(head.transaction_id, StepName.RECEIVE)]}, None)
+    assert answer == {"batchItemFailures": []}
+    received = store.head(head.transaction_id)
+    assert received is not None
+    assert received.status is Status.ACTC
+    (message,) = client("sqs").receive_message(QueueUrl=queues[following])["Messages"]
+    assert json.loads(message["Body"])["step"] == following
+
+
+def test_processing_finds_all_it_needs_in_its_settings(queues: dict[str, str]) -> None:
+    assert callable(process_message.bind(Config.from_environment()))

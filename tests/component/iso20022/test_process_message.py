@@ -1,0 +1,529 @@
+"""Receiving and processing a message, whatever fails in between."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from postbus.adapters.iso20022_schemas import installed
+from postbus.domain.errors import InvariantBroken, Unavailable
+from postbus.domain.iso20022.checks import NeedsDecision, Refused
+from postbus.domain.iso20022.messages import MessageType, Reason, Status
+from postbus.domain.iso20022.workflow import (
+    CANCELLATION_ANSWER,
+    OUTGOING,
+    ChildState,
+    Decision,
+    DecisionKind,
+    Entry,
+    FoundAccount,
+    Next,
+    StepName,
+    Took,
+)
+from postbus.domain.steps import Defer
+from tests.fakes.messages import CLIENT, NOON, begun
+from tests.fakes.processing import (
+    CREDITOR_BIC,
+    DEBTOR,
+    OTHER_DEBTOR,
+    Crash,
+    World,
+    bic,
+    camt_056,
+    iban,
+    pacs_004,
+    pacs_008,
+    pacs_028,
+    transfer,
+)
+
+SANCTIONS_HIT = NeedsDecision(Reason("RR04"))
+RECEIVE, PROCESS, RELEASE = StepName.RECEIVE, StepName.PROCESS, StepName.RELEASE
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def codes(world: World, transaction_id: str) -> list[tuple[ChildState, list[str]]]:
+    """State and reason codes of each transfer."""
+    return [
+        (child.state, [reason.code for reason in child.reasons])
+        for child in world.messages.children(transaction_id)
+    ]
+
+
+def refused(world: World, body: bytes) -> list[str]:
+    """The codes that a message of one transfer is refused with."""
+    head = world.through(body)
+    assert world.run(PROCESS, head.transaction_id) == Next(RELEASE)
+    assert world.transfers.records == {}
+    ((state, found),) = codes(world, head.transaction_id)
+    assert state is ChildState.REJECTED
+    return found
+
+
+# -- receive ---------------------------------------------------------------------------------------------
+
+
+def test_a_message_is_received_with_what_it_says_it_is(world: World) -> None:
+    transaction_id = world.hand_in(pacs_008(transfer(1)))
+    assert world.run(RECEIVE, transaction_id) == Next(PROCESS)
+    head = world.head(transaction_id)
+    assert (head.status, str(head.message_type), head.message_id) == (Status.ACTC, "pacs.008.001.08", "M-1")
+    assert head.deadline == NOON + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"garbage", "FF01"),
+        (b"", "FF01"),
+        (b'<!DOCTYPE a [<!ENTITY b "c">]><Document>&b;</Document>', "FF01"),
+        (pacs_008(transfer(1)).decode().encode("utf-16"), "FF01"),
+        (b"<Document xmlns='urn:example'/>", "AG03"),
+        (b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pacs.009.001.08'/>", "AG03"),
+    ],
+)
+def test_what_is_no_message_is_kept_and_refused_by_the_release(world: World, body: bytes, code: str) -> None:
+    transaction_id = world.hand_in(body)
+    assert world.run(RECEIVE, transaction_id) == Next(RELEASE)
+    head = world.head(transaction_id)
+    assert (head.status, [reason.code for reason in head.reasons]) == (Status.ACTC, [code])
+    # Processing it all the same leads to the same end.
+    assert world.run(PROCESS, transaction_id) == Next(RELEASE)
+
+
+def test_receiving_again_sends_the_next_step_again_and_only_while_it_is_the_next(world: World) -> None:
+    transaction_id = world.hand_in(pacs_008(transfer(1)))
+    assert world.run(RECEIVE, transaction_id) == world.run(RECEIVE, transaction_id) == Next(PROCESS)
+    world.run(PROCESS, transaction_id)
+    assert world.run(RECEIVE, transaction_id) == Took()
+    assert world.statuses(transaction_id) == [Status.ACCP, Status.ACTC, Status.ACSP]
+
+
+def test_a_message_that_is_not_what_was_stored_goes_no_further(world: World) -> None:
+    transaction_id = world.hand_in(pacs_008(transfer(1)))
+    world.documents.bodies["incoming/1.xml"] = pacs_008(transfer(1, amount="99.00"))
+    with pytest.raises(InvariantBroken):
+        world.run(RECEIVE, transaction_id)
+    assert world.head(transaction_id).status is Status.ACCP
+
+
+def test_a_message_that_was_withdrawn_before_it_was_received_stays_withdrawn(world: World) -> None:
+    transaction_id = world.hand_in(pacs_008(transfer(1)))
+    world.messages.append(world.head(transaction_id), Entry(status=Status.CANC, at=NOON, by="client"))
+    assert world.run(RECEIVE, transaction_id) == Took()
+
+
+# -- what passes -----------------------------------------------------------------------------------------
+
+
+def test_an_accepted_transfer_is_written_once_with_its_funds_set_aside(world: World) -> None:
+    head = world.through(pacs_008(transfer(1)))
+    assert (head.status, head.children_open) == (Status.ACSP, 1)
+    (record,) = world.transfers.records.values()
+    assert record["debtor_account_token"] == "acct-debtor"
+    assert record["creditor_account_token"] == "acct-mill"
+    assert (record["instructed_amount"], record["end_to_end_id"]) == ("1000", "E-1")
+    assert set(world.liquidity.reserved) == {f"credit_transfers-{record['transfer']}"}
+
+
+def test_of_a_bulk_the_bad_are_refused_and_the_rest_goes_on(world: World) -> None:
+    world.accounts.accounts[iban(OTHER_DEBTOR)] = (FoundAccount("acct-other", "EUR", "closed"),)
+    bulk = pacs_008(
+        transfer(1), transfer(2, debtor=OTHER_DEBTOR), transfer(3, amount="0.00"), transfer(4, amount="1.001")
+    )
+    head = world.through(bulk)
+    assert (head.status, head.children, head.children_open) == (Status.ACSP, 4, 1)
+    found = codes(world, head.transaction_id)
+    assert found[0] == (ChildState.OPEN, [])
+    assert [reasons for _, reasons in found[1:]] == [["AC04"], ["AM01"], ["CH20"]]
+    assert len(world.transfers.records) == 1
+
+
+def test_a_thousand_transfers_are_checked_in_one_go_each(world: World) -> None:
+    head = world.through(pacs_008(*(transfer(number, "0.01") for number in range(1, 1001))))
+    assert (head.status, head.children_open) == (Status.ACSP, 1000)
+    assert len(world.transfers.records) == world.transfers.writes == 1000
+    # Told before and after: the checks three calls, the funds a thousand, and some for everything else.
+    assert world.moments < 2 * (1000 + 50)
+
+
+# -- what does not ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "known", "code"),
+    [
+        (pacs_008(transfer(1)), {iban(DEBTOR): ()}, "RC03"),
+        (pacs_008(transfer(1)), {bic(CREDITOR_BIC): ()}, "RC04"),
+        (pacs_008(transfer(1)), {iban(DEBTOR): (FoundAccount("a", "EUR", "closed"),)}, "AC04"),
+        (pacs_008(transfer(1)), {iban(DEBTOR): (FoundAccount("a", "EUR", "blocked"),)}, "AC06"),
+        (pacs_008(transfer(1)), {iban(DEBTOR): (FoundAccount("a", "EUR", "odd"),)}, "AC06"),
+        (pacs_008(transfer(1)), {iban(DEBTOR): (FoundAccount("a", "USD", "open"),)}, "AM03"),
+        (pacs_008(transfer(1)), {iban(DEBTOR): (FoundAccount("acct-mill", "EUR", "open"),)}, "AC03"),
+        (pacs_008(transfer(1, amount="10000.01")), {}, "AM04"),
+        (pacs_008(transfer(1), count=2), {}, "AM18"),
+    ],
+)
+def test_a_transfer_is_refused_for_its_accounts_its_funds_or_its_message(
+    world: World, body: bytes, known: dict[Any, Any], code: str
+) -> None:
+    world.accounts.accounts.update(known)
+    assert refused(world, body) == [code]
+
+
+def test_an_unknown_account_with_ourselves_is_no_unknown_agent(world: World) -> None:
+    world.terms = replace(world.terms, own_agents=frozenset({"HARBDEFF"}))
+    world.accounts.accounts[iban(DEBTOR)] = ()
+    # Our own BIC is not somebody we have a settlement account for.
+    world.accounts.accounts[bic("HARBDEFF")] = (FoundAccount("acct-odd", "EUR", "open"),)
+    assert refused(world, pacs_008(transfer(1))) == ["AC02"]
+
+
+def test_funds_go_to_the_first_transfers_of_an_account(world: World) -> None:
+    world.liquidity.available["acct-debtor", "EUR"] = 2_500
+    head = world.through(pacs_008(transfer(1), transfer(2), transfer(3), transfer(4, "5.00")))
+    assert [state for state, _ in codes(world, head.transaction_id)] == [
+        ChildState.OPEN, ChildState.OPEN, ChildState.REJECTED, ChildState.OPEN,
+    ]  # fmt: skip
+    assert head.status is Status.ACSP
+
+
+def test_a_message_that_was_here_before_is_a_duplicate_and_what_was_refused_is_not(world: World) -> None:
+    world.through(pacs_008(transfer(1, amount="10000.01", debtor=OTHER_DEBTOR), message_id="M-0", count=9))
+    assert world.through(pacs_008(transfer(1)), 2).status is Status.ACSP
+    again = world.through(pacs_008(transfer(1)), 3)
+    assert codes(world, again.transaction_id) == [(ChildState.REJECTED, ["DU01"])]
+    another = world.through(pacs_008(transfer(1), transfer(2), message_id="M-2"), 4)
+    (_, first), (second, _) = codes(world, another.transaction_id)
+    assert set(first) == {"DU03", "DU04", "DU05"}
+    # The UETR is held by another of the same number only: E-1 and T-1 are the first's.
+    assert second is ChildState.OPEN
+    assert len(world.transfers.records) == 2
+
+
+def test_a_document_that_its_schema_refuses_is_refused_whole(world: World) -> None:
+    schemas = installed()
+    if schemas.of(MessageType.of("pacs.008.001.08")) is None:
+        pytest.skip("needs the schema pacs.008.001.08.xsd: build the packages")
+    world.schemas = schemas
+    head = world.through(pacs_008(re.sub("<ChrgBr>.*?</ChrgBr>", "", transfer(1))))
+    assert (head.status, head.children) == (Status.ACTC, None)
+    assert [reason.code for reason in head.reasons] == ["CH21"]
+    assert world.run(PROCESS, head.transaction_id) == Next(RELEASE)
+
+
+def test_a_version_without_an_installed_schema_passes_nothing_unchecked(world: World) -> None:
+    world.schemas = type(installed())(lambda _: None)
+    head = world.through(pacs_008(transfer(1)))
+    assert [reason.code for reason in head.reasons] == ["AG03"]
+    assert world.transfers.records == {}
+
+
+# -- checks ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("check", ["identity", "screening", "fraud", "liquidity", "accounts"])
+def test_a_check_that_does_not_answer_passes_nothing(world: World, check: str) -> None:
+    getattr(world, check).away = True
+    transaction_id = world.hand_in(pacs_008(transfer(1)))
+    world.run(RECEIVE, transaction_id)
+    with pytest.raises(Unavailable):
+        world.run(PROCESS, transaction_id)
+    assert (world.head(transaction_id).status, world.transfers.records) == (Status.ACTC, {})
+    getattr(world, check).away = False
+    world.run(PROCESS, transaction_id)
+    assert world.head(transaction_id).status is Status.ACSP
+
+
+def test_what_one_check_refuses_the_next_is_not_asked_about(world: World) -> None:
+    world.identity.answers[1] = Refused(Reason("AG01"))
+    head = world.through(pacs_008(transfer(1), transfer(2)))
+    assert codes(world, head.transaction_id)[0] == (ChildState.REJECTED, ["AG01"])
+    assert [request.number for request in world.screening.asked] == [2]
+
+
+def test_a_sanctions_hit_holds_the_whole_message_and_nothing_of_it_is_sent_on(world: World) -> None:
+    world.screening.answers[2] = SANCTIONS_HIT
+    head = world.through(pacs_008(transfer(1), transfer(2)))
+    assert (head.status, head.reasons) == (Status.PDNG, (Reason("RR04"),))
+    assert (world.transfers.records, world.liquidity.reserved) == ({}, {})
+    assert world.run(PROCESS, head.transaction_id) == Took()
+    assert world.head(head.transaction_id).status is Status.PDNG
+
+
+def decided(world: World, transaction_id: str, kind: DecisionKind, verdict: str | None) -> None:
+    decision = Decision(key=f"{kind}.1", kind=kind, by="operator", at=NOON, verdict=verdict)
+    world.messages.decide(transaction_id, decision)
+
+
+def test_an_operators_clearance_lets_it_go_on_without_another_screening(world: World) -> None:
+    world.screening.answers[1] = SANCTIONS_HIT
+    head = world.through(pacs_008(transfer(1), transfer(2)))
+    asked = len(world.screening.asked)
+    decided(world, head.transaction_id, DecisionKind.CLEARANCE, "carried_out")
+    assert world.run(PROCESS, head.transaction_id) == Took()
+    assert world.statuses(head.transaction_id)[-2:] == [Status.PDNG, Status.ACSP]
+    assert (len(world.transfers.records), len(world.screening.asked)) == (2, asked)
+
+
+@pytest.mark.parametrize("verdict", [None, "refused", "too_late"])
+@pytest.mark.parametrize("kind", list(DecisionKind))
+def test_no_decision_but_one_that_stands_lets_a_hit_pass(
+    world: World, kind: DecisionKind, verdict: str | None
+) -> None:
+    world.screening.answers[1] = SANCTIONS_HIT
+    head = world.through(pacs_008(transfer(1)))
+    decided(world, head.transaction_id, kind, verdict)
+    assert world.run(PROCESS, head.transaction_id) == Took()
+    assert (world.head(head.transaction_id).status, world.transfers.records) == (Status.PDNG, {})
+
+
+# -- crashes and races -----------------------------------------------------------------------------------
+
+BULK = pacs_008(
+    transfer(1), transfer(2, debtor=OTHER_DEBTOR), transfer(3, amount="9990.01"), transfer(4, amount="0.00")
+)
+
+
+def end_state(world: World, transaction_id: str) -> Any:
+    head = world.head(transaction_id)
+    return (
+        world.statuses(transaction_id),
+        head.reasons,
+        (head.children, head.children_open),
+        tuple(world.messages.children(transaction_id)),
+        world.transfers.records,
+        world.liquidity.reserved,
+        world.liquidity.available,
+        {key: claim.transaction_id for key, claim in world.claims.claims.items()},
+    )
+
+
+def crashing_at(moment: int) -> Any:
+    def at_call(now: int) -> None:
+        if now == moment:
+            raise Crash
+
+    return at_call
+
+
+def until_done(world: World, transaction_id: str) -> None:
+    """Deliver each step until it comes through, as its queue does."""
+    for step in (RECEIVE, PROCESS):
+        for _ in range(5):
+            try:
+                world.run(step, transaction_id)
+                break
+            except Crash:
+                continue
+        else:
+            pytest.fail(f"{step} never comes through")
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_crash_before_or_after_any_call_changes_nothing_of_the_end(held: bool) -> None:
+    def told(moment: int) -> tuple[int, Any]:
+        world = World(at_call=crashing_at(moment))
+        if held:
+            world.screening.answers[2] = SANCTIONS_HIT
+        transaction_id = world.hand_in(BULK)
+        until_done(world, transaction_id)
+        if held:
+            assert world.transfers.records == {}
+            decided(world, transaction_id, DecisionKind.CLEARANCE, "carried_out")
+            until_done(world, transaction_id)
+        assert world.transfers.writes == len(world.transfers.records) == 2
+        return world.moments, end_state(world, transaction_id)
+
+    moments, undisturbed = told(0)
+    assert moments > 30
+    for moment in range(1, moments + 1):
+        assert told(moment)[1] == undisturbed, moment
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    crashes=st.lists(st.integers(1, 40), max_size=5), repeats=st.lists(st.sampled_from([RECEIVE, PROCESS]))
+)
+def test_any_crashes_and_redeliveries_end_in_the_same_state(
+    crashes: list[int], repeats: list[StepName]
+) -> None:
+    plain = World()
+    expected = end_state(plain, plain.through(BULK).transaction_id)
+
+    world = World()
+    waiting = list(crashes)
+
+    def at_call(now: int) -> None:
+        if waiting and now >= waiting[0] + began[0]:
+            waiting.pop(0)
+            began[0] = now
+            raise Crash
+
+    began = [0]
+    world.at_call = at_call
+    transaction_id = world.hand_in(BULK)
+    for step in [RECEIVE, PROCESS, *repeats, RECEIVE, PROCESS]:
+        while True:
+            try:
+                world.run(step, transaction_id)
+                break
+            except Crash:
+                continue
+            except InvariantBroken:
+                # Processed before it was received: the queue would park it, and nothing has happened.
+                break
+    assert end_state(world, transaction_id) == expected
+
+
+def test_nothing_is_written_or_kept_aside_once_it_was_cancelled_at_any_moment() -> None:
+    def cancelled_at(moment: int) -> tuple[int, Status]:
+        world = World()
+        transaction_id = world.hand_in(BULK)
+        world.run(RECEIVE, transaction_id)
+        world.moments = 0
+
+        def at_call(now: int) -> None:
+            head = world.head(transaction_id)
+            if now == moment and head.status is Status.ACTC:
+                world.messages.append(head, Entry(status=Status.CANC, at=NOON, by="client"))
+
+        world.at_call = at_call
+        world.run(PROCESS, transaction_id)
+        world.at_call = lambda _: None
+        # A crash of that run would have brought the message back.
+        world.run(PROCESS, transaction_id)
+        status = world.head(transaction_id).status
+        if status is Status.CANC:
+            assert (world.transfers.records, world.liquidity.reserved) == ({}, {}), moment
+        return world.moments, status
+
+    moments, status = cancelled_at(0)
+    assert status is Status.ACSP
+    ends = {cancelled_at(moment)[1] for moment in range(1, moments + 1)}
+    assert ends == {Status.CANC, Status.ACSP}
+
+
+def test_a_message_cancelled_while_its_records_are_written_is_written_no_further(world: World) -> None:
+    transaction_id = world.hand_in(pacs_008(*(transfer(number, "0.01") for number in range(1, 401))))
+    world.run(RECEIVE, transaction_id)
+
+    def at_call(_: int) -> None:
+        head = world.head(transaction_id)
+        if world.transfers.records and head.status is Status.ACSP:
+            # As the decision does: every transfer is voided first, and that frees its funds.
+            world.liquidity.decided = set(world.liquidity.reserved)
+            world.messages.append(head, Entry(status=Status.CANC, at=NOON, by="client"))
+
+    world.at_call = at_call
+    world.run(PROCESS, transaction_id)
+    assert len(world.transfers.records) == 200
+
+
+def test_another_record_under_a_transfers_key_is_never_overwritten(world: World) -> None:
+    transaction_id = world.hand_in(pacs_008(transfer(1)))
+    world.run(RECEIVE, transaction_id)
+    world.transfers.away = True
+    with pytest.raises(Unavailable):
+        world.run(PROCESS, transaction_id)
+    world.transfers.away = False
+    (child,) = world.messages.children(transaction_id)
+    assert child.record is not None
+    world.transfers.records[child.record["transfer"]] = {**child.record, "instructed_amount": "1"}
+    with pytest.raises(InvariantBroken):
+        world.run(PROCESS, transaction_id)
+
+
+# -- messages about earlier ones -------------------------------------------------------------------------
+
+UETR = "5f1d0a3c-7a45-4b1e-9d55-0d6c0f000001"
+
+
+def test_a_return_gives_back_the_posting_of_the_transfer_it_names(world: World) -> None:
+    world.through(pacs_008(transfer(1)))
+    (original,) = list(world.transfers.records.values())
+    head = world.through(pacs_004(UETR, "4.00"), 2)
+    assert head.status is Status.ACSP
+    returned = next(
+        one for one in world.transfers.records.values() if one is not original and "original_transfer" in one
+    )
+    assert returned["original_transfer"] == original["transfer"]
+    assert (returned["instructed_amount"], returned["original_instructed_amount"]) == ("400", "1000")
+    # What comes back needs no funds of the debtor's.
+    assert len(world.liquidity.reserved) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "owner", "code"),
+    [
+        (pacs_004("00000000-7a45-4b1e-9d55-0d6c0f000001", "4.00"), CLIENT, "MS03"),
+        (pacs_004(UETR, "10.01"), CLIENT, "AM09"),
+        (pacs_004(UETR, "4.00"), "client-other", "MS03"),
+    ],
+)
+def test_a_return_of_what_is_unknown_too_much_or_anothers_is_refused(
+    world: World, body: bytes, owner: str, code: str
+) -> None:
+    world.through(pacs_008(transfer(1)))
+    head = world.through(body, 2, owner)
+    assert codes(world, head.transaction_id) == [(ChildState.REJECTED, [code])]
+    assert len(world.transfers.records) == 1
+
+
+def test_a_cancellation_request_is_decided_where_it_belongs_and_answered_by_that(world: World) -> None:
+    original = world.through(pacs_008(transfer(1), transfer(2)))
+    asked = world.hand_in(camt_056("M-1", "E-2"), 2)
+    world.run(RECEIVE, asked)
+    assert isinstance(world.run(PROCESS, asked), Defer)
+    (decision,) = world.messages.decisions(original.transaction_id)
+    assert (decision.kind, decision.numbers, decision.by) == (DecisionKind.CANCELLATION, (2,), CLIENT)
+    assert world.steps.sent[-1][:2] == (original.transaction_id, StepName.DECIDE)
+    world.messages.carried_out(original.transaction_id, decision.key, "carried_out")
+    answer = world.documents.put("outgoing/camt.029.xml", b"<camt.029/>")
+    world.messages.put_document(original.transaction_id, CANCELLATION_ANSWER, answer)
+    assert world.run(PROCESS, asked) == Took()
+    head = world.head(asked)
+    assert (head.status, head.documents[OUTGOING]) == (Status.ACSC, answer)
+    assert len(world.messages.decisions(original.transaction_id)) == 1
+
+
+@pytest.mark.parametrize("owner", [CLIENT, "client-other"])
+def test_nobody_cancels_what_is_unknown_or_anothers(world: World, owner: str) -> None:
+    original = world.through(pacs_008(transfer(1)))
+    head = world.through(camt_056("M-1" if owner != CLIENT else "M-9"), 2, owner)
+    assert [reason.code for reason in head.reasons] == ["NOOR"]
+    assert world.messages.decisions(original.transaction_id) == []
+
+
+def test_a_status_request_is_answered_with_the_present_status(world: World) -> None:
+    world.through(pacs_008(transfer(1)))
+    head = world.through(pacs_028("M-1"), 2)
+    assert head.status is Status.ACSC
+    body = world.documents.bodies[head.documents[OUTGOING].key]
+    assert b"pacs.002" in body
+    assert b"<TxSts>ACSP</TxSts>" in body
+    assert b"<OrgnlMsgId>M-1</OrgnlMsgId>" in body
+
+
+def test_a_status_request_about_what_is_held_tips_nobody_off(world: World) -> None:
+    world.screening.answers[1] = SANCTIONS_HIT
+    world.through(pacs_008(transfer(1), transfer(2)))
+    head = world.through(pacs_028("M-1"), 2)
+    body = world.documents.bodies[head.documents[OUTGOING].key]
+    assert body.count(b"<TxSts>PDNG</TxSts>") == 2
+    assert b"RR04" not in body
+
+
+def test_processing_before_receiving_is_our_own_fault(world: World) -> None:
+    head = begun(world.messages, deadline=NOON + timedelta(minutes=1))
+    with pytest.raises(InvariantBroken):
+        world.run(PROCESS, head.transaction_id)

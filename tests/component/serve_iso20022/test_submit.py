@@ -1,0 +1,250 @@
+"""Opening a transaction and handing in its message."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from postbus.domain.iso20022.client_requests import derived_id
+from postbus.domain.iso20022.messages import Status
+from postbus.domain.iso20022.workflow import StepName
+from tests.component.serve_iso20022.conftest import LARGEST_BYTES, Api, Crash, Reply
+from tests.fakes.messages import NOON, entry, transaction_id
+
+BODY = b"<Document>\xc3\xa4</Document>"
+MIB = 1024 * 1024
+
+
+# -- opening -----------------------------------------------------------------------------------------------
+
+
+def test_a_transaction_is_opened_for_its_caller_at_accp(api: Api) -> None:
+    reply = api.call("POST", "/v1/transactions")
+    assert reply.status == 200
+    head = api.store.heads[reply.json["transaction_id"]]
+    assert UUID(head.transaction_id).version == 4
+    assert (head.owner, head.status, reply.json["status"]) == ("client-acme", Status.ACCP, "ACCP")
+    assert (head.deadline - NOON).total_seconds() == pytest.approx(600, abs=2)
+
+
+def test_an_id_that_is_taken_is_drawn_again_three_times_in_all(api: Api) -> None:
+    drawn = [1, 1, 2, 1, 1, 1]
+    api.draw = lambda: UUID(int=drawn.pop(0), version=4)
+    first, second = api.opened(), api.opened()
+    assert {first, second} == {transaction_id(1), transaction_id(2)}
+    assert api.call("POST", "/v1/transactions").status == 503
+    assert drawn == []
+
+
+def test_the_same_client_and_key_are_the_same_transaction(api: Api) -> None:
+    ids = {
+        api.call("POST", "/v1/transactions", idempotency_key="k-1").json["transaction_id"] for _ in range(3)
+    }
+    assert len(ids) == len(api.store.heads) == 1
+    assert UUID(ids.pop()).version == 4
+
+
+def test_another_client_or_another_key_is_another_transaction(api: Api) -> None:
+    for client, key in (("a", "k"), ("b", "k"), ("a", "l"), ("ak", "")):
+        named = {"idempotency_key": key} if key else {}
+        assert api.call("POST", "/v1/transactions", client=client, **named).status == 200
+    assert len(api.store.heads) == 4
+
+
+def test_an_id_that_another_client_has_is_never_given_out_for_a_key(api: Api) -> None:
+    theirs = derived_id("client-acme", "k", 0)
+    api.store.open(replace(api.store.heads[api.opened()], transaction_id=theirs, owner="other"), "other")
+    ours = api.call("POST", "/v1/transactions", idempotency_key="k").json["transaction_id"]
+    assert ours == derived_id("client-acme", "k", 1)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "two words", "schlüssel"])
+def test_a_key_that_cannot_be_told_apart_is_refused(api: Api, key: str) -> None:
+    reply = api.call("POST", "/v1/transactions", idempotency_key=key)
+    assert (reply.status, reply.json["errors"][0]["field"]) == (400, "Idempotency-Key")
+    assert not api.store.heads
+
+
+# -- handing in --------------------------------------------------------------------------------------------
+
+
+def test_a_message_is_stored_as_it_came_and_its_workflow_begins(api: Api) -> None:
+    one = api.opened()
+    assert api.send(one, BODY).status == 202
+    document = api.store.heads[one].incoming
+    assert document is not None
+    assert api.incoming.bodies[document.key] == BODY
+    assert document.sha256 == hashlib.sha256(BODY).hexdigest()
+    assert api.steps.sent == [(one, StepName.RECEIVE, 1)]
+
+
+def test_the_same_message_again_sends_the_same_step_until_it_was_taken(api: Api) -> None:
+    one = api.opened()
+    api.send(one, BODY)
+    assert api.send(one, BODY).status == 202
+    assert (api.steps.asked, api.steps.sent) == (2, [(one, StepName.RECEIVE, 1)])
+    api.store.step_taken(one, StepName.RECEIVE, 1, NOON)
+    assert api.send(one, BODY).status == 202
+    assert api.steps.asked == 2
+
+
+def test_the_same_message_after_its_status_has_moved_on_starts_nothing(api: Api) -> None:
+    one = api.opened()
+    api.send(one, BODY)
+    for status in (Status.ACTC, Status.ACSP, Status.ACSC):
+        api.store.append(api.store.heads[one], entry(status))
+        assert api.send(one, BODY).status == 202
+    assert api.steps.asked == 1
+
+
+def test_another_message_is_a_conflict_and_changes_nothing(api: Api) -> None:
+    one = api.opened()
+    api.send(one, BODY)
+    before = (dict(api.store.heads), dict(api.incoming.bodies))
+    reply = api.send(one, b"<Other/>")
+    assert (reply.status, reply.json["type"]) == (409, "urn:postbus:problem:another-message")
+    assert (api.store.heads, api.incoming.bodies) == before
+
+
+def test_a_transaction_that_has_ended_takes_no_message(api: Api) -> None:
+    one = api.opened()
+    api.store.append(api.store.heads[one], entry(Status.RJCT))
+    assert api.send(one).status == 409
+    assert not api.incoming.bodies
+
+
+@pytest.mark.parametrize("named", ["", "x", "00000000-0000-0000-0000-000000000000", "../../etc"])
+def test_a_header_that_is_no_transaction_id_is_named(api: Api, named: str) -> None:
+    reply = api.send(named)
+    assert (reply.status, reply.json["errors"][0]["field"]) == (400, "X-Transaction-Id")
+
+
+def test_another_clients_transaction_is_answered_as_one_that_is_not_there(api: Api) -> None:
+    theirs = api.call("POST", "/v1/transactions", client="somebody-else").json["transaction_id"]
+    first, second = api.send(theirs), api.send(transaction_id(99))
+    assert (first.status, first.body) == (second.status, second.body)
+    assert first.status == 404
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content_type": "text/plain"},
+        {"content_type": ""},
+        {"content_type": "application/xml; charset=ISO-8859-1"},
+        {"content_encoding": "gzip"},
+    ],
+)
+def test_what_is_not_sent_as_xml_in_utf_8_is_415(api: Api, headers: dict[str, str]) -> None:
+    reply = api.send(api.opened(), BODY, **headers)
+    assert (reply.status, reply.headers["Accept"]) == (415, "application/xml, text/xml")
+
+
+@pytest.mark.parametrize("content_type", ["text/xml", 'application/xml; charset="utf-8"', "APPLICATION/XML"])
+def test_xml_by_any_of_its_names_is_taken(api: Api, content_type: str) -> None:
+    assert api.send(api.opened(), BODY, content_type=content_type).status == 202
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+def test_no_message_at_all_is_400(api: Api, body: bytes) -> None:
+    assert api.send(api.opened(), body).status == 400
+
+
+def test_four_mebibytes_are_taken_and_a_byte_more_is_413(api: Api) -> None:
+    assert api.send(api.opened(), b"x" * 4 * MIB).status == 202
+    reply = api.send(api.opened(), b"x" * (4 * MIB + 1))
+    assert (reply.status, reply.json["title"]) == (413, "Content Too Large")
+
+
+# -- uploads -----------------------------------------------------------------------------------------------
+
+
+def announce(api: Api, one: str, body: bytes, **changes: object) -> Reply:
+    data = {"length_bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(), **changes}
+    return api.send(one, json.dumps(data).encode(), content_type="application/json")
+
+
+def test_a_large_message_is_announced_uploaded_and_handed_in_by_the_same_request(api: Api) -> None:
+    one, body = api.opened(), b"x" * (5 * MIB)
+    asked = announce(api, one, body)
+    assert asked.status == 200
+    upload = asked.json["upload"]
+    assert upload["headers"]["Content-Length"] == str(len(body))
+    assert base64.b64decode(upload["headers"]["x-amz-checksum-sha256"]) == hashlib.sha256(body).digest()
+    assert not api.steps.sent
+    key = re.match(r"memory:(.*)\?", upload["url"])
+    assert key
+    api.incoming.put(key[1], body)
+    assert announce(api, one, body).status == 202
+    assert announce(api, one, body).status == 202
+    assert api.steps.sent == [(one, StepName.RECEIVE, 1)]
+    assert api.store.heads[one].incoming == api.incoming.find(key[1])
+
+
+def test_a_message_beyond_the_limit_is_413_before_it_is_uploaded(api: Api) -> None:
+    reply = announce(api, api.opened(), b"", length_bytes=LARGEST_BYTES + 1)
+    assert reply.status == 413
+
+
+def test_a_message_that_was_announced_beside_another_is_a_conflict(api: Api) -> None:
+    one = api.opened()
+    api.send(one, BODY)
+    assert announce(api, one, b"other").status == 409
+    assert announce(api, one, BODY).status == 202
+
+
+@pytest.mark.parametrize(
+    "changes", [{"length_bytes": 0}, {"length_bytes": True}, {"sha256": "AB" * 32}, {"x": 1}]
+)
+def test_an_announcement_that_is_none_names_its_field(api: Api, changes: dict[str, object]) -> None:
+    assert announce(api, api.opened(), b"x", **changes).status == 400
+
+
+@pytest.mark.parametrize("body", [b"", b"[", b"[]", b"[" * 100_000])
+def test_an_announcement_that_is_no_object_is_400(api: Api, body: bytes) -> None:
+    assert api.send(api.opened(), body, content_type="application/json").status == 400
+
+
+# -- crashes -----------------------------------------------------------------------------------------------
+
+
+def handing_in(api: Api) -> Reply:
+    one = api.call("POST", "/v1/transactions", idempotency_key="k").json.get("transaction_id", "")
+    return api.send(one, BODY) if one else Reply(503, {}, b"")
+
+
+def uploading(api: Api) -> Reply:
+    one = api.call("POST", "/v1/transactions", idempotency_key="k").json.get("transaction_id", "")
+    if not one:
+        return Reply(503, {}, b"")
+    reply = announce(api, one, BODY)
+    if reply.status == 200:
+        key = re.match(r"memory:(.*)\?", reply.json["upload"]["url"])
+        assert key
+        api.incoming.put(key[1], BODY)
+        reply = announce(api, one, BODY)
+    return reply
+
+
+@pytest.mark.parametrize("client", [handing_in, uploading])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_client_that_repeats_gets_one_transaction_and_one_step_wherever_it_crashed(
+    client: Callable[[Api], Reply], after: bool
+) -> None:
+    calls = Api()
+    assert client(calls).status == 202
+    assert calls.crash.calls > 6
+    for at in range(calls.crash.calls):
+        api = Api(crash=Crash(at, after))
+        first = client(api)
+        assert first.status == 503
+        assert client(api).status == 202
+        (head,) = api.store.heads.values()
+        assert head.incoming is not None
+        assert api.incoming.bodies[head.incoming.key] == BODY
+        assert api.steps.sent == [(head.transaction_id, StepName.RECEIVE, 1)]
