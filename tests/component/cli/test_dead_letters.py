@@ -93,6 +93,16 @@ def test_only_the_named_message_is_redriven(world: World) -> None:
     assert depth(world, "posting") == 2
 
 
+def test_a_named_message_that_is_not_there_is_told_by_its_id(world: World) -> None:
+    world.send("dead_letters", "posting", "m0")
+    for how in ((), ("--discard", "--reason", "not ours")):
+        answer = world.run("dlq", "redrive", "posting", "--message", "nobody", *how)
+        assert answer.exit_code == 1
+        assert "Not in posting now: nobody" in answer.stdout
+    assert world.run("dlq", "redrive", "posting", "--message", "x", "--json").json["absent"] == ["x"]
+    assert depth(world, "posting") == 1
+
+
 def test_what_a_workflow_could_not_do_is_published_again(world: World) -> None:
     event = stories.paid()[1]
     world.send("dead_letters", "business-rules", message(event), reason="States.TaskFailed")
@@ -261,6 +271,13 @@ def quarantine(world: World, **changes: Any) -> str:
     record = {"eventID": "e", "eventName": "INSERT", "dynamodb": {"Keys": key, "NewImage": image}}
     assert world.functions.known["postbus-deduplicate-visa"]([record]) == []
     return transaction_id
+
+
+def test_a_quarantined_record_is_shown_by_the_key_it_has_in_its_table(world: World) -> None:
+    quarantine(world, auth="Q1", transaction_currency="ZZZ")
+    assert "visa record Q1, transaction_currency" in world.run("dlq", "show", "quarantine-visa").stdout
+    world.send("queues", "quarantine-visa", {"source": "visa", "key": "?", "field": "f"})
+    assert "visa record without a key, f" in world.run("dlq", "show", "quarantine-visa").stdout
 
 
 def test_a_quarantined_record_stays_until_it_has_been_corrected_and_then_comes_in(world: World) -> None:

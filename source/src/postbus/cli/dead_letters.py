@@ -121,11 +121,12 @@ def show(
 
 @dataclass
 class Redriven:
-    """What became of the messages of a queue."""
+    """What became of the messages of a queue; absent are those that were named and are not there."""
 
     sent: int = 0
     discarded: int = 0
     stay: list[dict[str, str]] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
 
 
 @app.command()
@@ -157,14 +158,20 @@ def redrive(
         send = _way_of(desk, name)
     redriven = _through(desk, queue, name, set(message), send, discard)
     told |= {"redriven": redriven.sent, "discarded": redriven.discarded, "stay": redriven.stay}
+    told |= {"absent": redriven.absent}
     table = Table("message", "stays, because")
     for one in redriven.stay:
         table.add_row(one["message"], one["reason"])
     done = f"{redriven.discarded} discarded" if discard else f"{redriven.sent} sent on"
-    desk.show(
-        as_json, told, Text(f"{name}: {done}, {len(redriven.stay)} stay."), *[table] * bool(redriven.stay)
-    )
-    if redriven.stay or (message and redriven.sent + redriven.discarded < len(set(message))):
+    said: list[Any] = [Text(f"{name}: {done}, {len(redriven.stay)} stay.")]
+    if redriven.stay:
+        said.append(table)
+    if redriven.absent:
+        said.append(
+            Text(f"Not in {name} now: {', '.join(redriven.absent)}; `postbus dlq show {name}` has the ids.")
+        )
+    desk.show(as_json, told, *said)
+    if redriven.stay or redriven.absent:
         raise typer.Exit(Exit.NOT_DONE)
 
 
@@ -174,11 +181,13 @@ def _through(
     """Every message that is there now, or the wanted ones, through ``send``."""
     redriven = Redriven()
     left: list[DeadLetter] = []
+    met: set[str] = set()
     began = desk.now()
     there = queue.depth().messages
     try:
         with desk.progress(f"emptying {name}", total=max(there, 1)) as so_far:
             for number, letter in enumerate(queue.take(max(there, len(wanted), 1) * 2), start=1):
+                met.add(letter.message_id)
                 # What comes back while this runs, refused again, is for another look, not for another turn.
                 if (wanted and letter.message_id not in wanted) or (not wanted and letter.sent_at > began):
                     left.append(letter)
@@ -202,6 +211,7 @@ def _through(
     finally:
         for letter in left:
             queue.put_back(letter)
+    redriven.absent = sorted(wanted - met)
     return redriven
 
 
@@ -377,6 +387,14 @@ def _json(body: str) -> Any:
         raise Stays("its body is not JSON") from None
 
 
+def _key_of(body: Mapping[str, Any]) -> str:
+    """The key of a quarantined record's item, as far as it can be read."""
+    key = body["key"]
+    values = key.values() if isinstance(key, Mapping) else ()
+    texts = [str(next(iter(one.values()), "")) for one in values if isinstance(one, Mapping)]
+    return card_numbers.mask(", ".join(texts)) or "without a key"
+
+
 def _arn(arn: str) -> tuple[str, str, str]:
     parts = arn.split(":", 5)
     return (parts[3], parts[2], parts[5]) if len(parts) == 6 else ("", "", "")
@@ -397,5 +415,5 @@ def _what(letter: DeadLetter) -> str:
         if "step" in body:
             return f"{body['step']} of {body.get('transaction_id')}, attempt {body.get('attempt')}"
         if "key" in body:
-            return f"{body.get('source')} record, {body.get('field')}"
+            return f"{body.get('source')} record {_key_of(body)}, {body.get('field')}"
     return card_numbers.mask(letter.body[:60])

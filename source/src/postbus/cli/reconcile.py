@@ -82,7 +82,9 @@ def _for_people(answer: Mapping[str, Any], dry_run: bool) -> list[Any]:
         said.append(Text(f"{len(answer['resubmitted'])} were missing and have been brought in:"))
         said += [Text(f"  {one}") for one in answer["resubmitted"]]
     if answer["changed"]:
-        said.append(Text("Changed after they were decided, which has no effect on what was posted:"))
+        said.append(
+            Text("Changed in the table after they were decided, which has no effect on what was decided:")
+        )
         said += [Text(f"  {one}") for one in answer["changed"]]
     if answer["malformed"]:
         table = Table("source", "key", "field", "expected", title="cannot be read: correct them in the table")
