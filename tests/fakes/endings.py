@@ -161,7 +161,7 @@ class NoQueue:
     def park(self, message: Mapping[str, Any], reason: str) -> None:
         raise AssertionError(reason)
 
-    def defer(self, receipt_handle: str, seconds: int) -> None:
+    def defer(self, seconds: Mapping[str, int]) -> None:
         """It comes back."""
 
 

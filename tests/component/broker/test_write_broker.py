@@ -29,8 +29,8 @@ class Queue:
     def park(self, message: Mapping[str, Any], reason: str) -> None:
         self.parked[message["messageId"]] = reason
 
-    def defer(self, receipt_handle: str, seconds: int) -> None:
-        self.deferred.append(receipt_handle)
+    def defer(self, seconds: Mapping[str, int]) -> None:
+        self.deferred += seconds
 
 
 def record(number: int, body: str) -> dict[str, Any]:

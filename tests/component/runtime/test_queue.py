@@ -37,14 +37,16 @@ class FakeQueue:
     parked: dict[str, str] = field(default_factory=dict)
     deferred: dict[str, int] = field(default_factory=dict)
     away: bool = False
+    deferrals: int = 0
 
     def park(self, message: Mapping[str, Any], reason: str) -> None:
         if self.away:
             raise Unavailable("dead-letter queue did not answer")
         self.parked[message["messageId"]] = reason
 
-    def defer(self, receipt_handle: str, seconds: int) -> None:
-        self.deferred[receipt_handle] = seconds
+    def defer(self, seconds: Mapping[str, int]) -> None:
+        self.deferrals += 1
+        self.deferred.update(seconds)
 
 
 def record(number: int, tries: int = 1) -> dict[str, Any]:
@@ -99,6 +101,45 @@ def test_an_entry_the_bus_chokes_on_fails_its_own_message_only() -> None:
     bus, queue = FakeBus(choke_on={"visa-2"}), FakeQueue()
     assert failed(process([record(n) for n in range(4)], announce, bus, queue)) == ["m2"]
     assert len(bus.published) == 3
+
+
+def test_a_culprit_among_a_thousand_is_found_by_halving() -> None:
+    calls = 0
+
+    def step(events: Sequence[Event]) -> Sequence[Result]:
+        nonlocal calls
+        calls += 1
+        if any(event.transaction_id == "visa-700" for event in events):
+            raise KeyError("surprise")
+        return [Emit(()) for _ in events]
+
+    records = [record(n) for n in range(1000)]
+    assert failed(process(records, step, FakeBus(), FakeQueue())) == ["m700"]
+    assert calls <= 21
+
+
+def test_an_entry_the_bus_chokes_on_among_a_thousand_is_found_by_halving() -> None:
+    class CountingBus(FakeBus):
+        calls = 0
+
+        def publish(self, events: Sequence[Event]) -> Mapping[str, str]:
+            self.calls += 1
+            return super().publish(events)
+
+    bus = CountingBus(choke_on={"visa-700"})
+    assert failed(process([record(n) for n in range(1000)], announce, bus, FakeQueue())) == ["m700"]
+    assert len(bus.published) == 999
+    assert bus.calls <= 21
+
+
+def test_what_a_batch_defers_is_deferred_together() -> None:
+    def step(events: Sequence[Event]) -> Sequence[Result]:
+        return [Defer("busy") if n % 2 else Emit(()) for n, _ in enumerate(events)]
+
+    queue = FakeQueue()
+    assert failed(process([record(n) for n in range(6)], step, FakeBus(), queue)) == ["m1", "m3", "m5"]
+    assert set(queue.deferred) == {"r1", "r3", "r5"}
+    assert queue.deferrals == 1
 
 
 def test_when_the_bus_is_away_every_message_comes_back() -> None:

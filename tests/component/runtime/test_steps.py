@@ -32,8 +32,8 @@ class FakeQueue:
             raise Unavailable("dead-letter queue did not answer")
         self.parked[message["messageId"]] = reason
 
-    def defer(self, receipt_handle: str, seconds: int) -> None:
-        self.deferred[receipt_handle] = seconds
+    def defer(self, seconds: Mapping[str, int]) -> None:
+        self.deferred.update(seconds)
 
 
 def record(transaction: str, number: int = 0, tries: int = 1, **body: Any) -> dict[str, Any]:

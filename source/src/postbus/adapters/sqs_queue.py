@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from postbus.adapters.aws_calls import answering, code_of
+from postbus.adapters.aws_calls import answering
 from postbus.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+# The service's limit of entries in one call.
+_ENTRIES_PER_CALL = 10
 
 
 class SqsQueue:
@@ -20,27 +21,27 @@ class SqsQueue:
         self._queue_url = queue_url
         self._dead_letter_queue_url = dead_letter_queue_url
 
-    def defer(self, receipt_handle: str, seconds: int) -> None:
-        """Make the message visible again after ``seconds``.
+    def defer(self, seconds: Mapping[str, int]) -> None:
+        """Make messages, by receipt handle, visible again after so many seconds each.
 
         Raises:
-            Unavailable: the queue did not take it; its own visibility time-out applies.
+            Unavailable: the queue did not take all; for the others its own visibility time-out applies.
         """
-        try:
+        refused: set[str] = set()
+        waits = list(seconds.items())
+        for start in range(0, len(waits), _ENTRIES_PER_CALL):
             with answering("queue"):
-                self._client.change_message_visibility(
-                    QueueUrl=self._queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
+                answer = self._client.change_message_visibility_batch(
+                    QueueUrl=self._queue_url,
+                    Entries=[
+                        {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": wait}
+                        for number, (handle, wait) in enumerate(waits[start : start + _ENTRIES_PER_CALL])
+                    ],
                 )
-        except ClientError as error:
-            # An expired receipt handle: the message is visible already, only sooner than was wanted.
-            if code_of(error) in (
-                "InvalidParameterValue",
-                "MessageNotInflight",
-                "ReceiptHandleIsInvalid",
-                "AWS.SimpleQueueService.MessageNotInflight",
-            ):
-                raise Unavailable(f"queue refused the deferral: {code_of(error)}") from error
-            raise
+            # Such as an expired receipt handle: the message is visible already, only sooner than was wanted.
+            refused |= {failed["Code"] for failed in answer.get("Failed", [])}
+        if refused:
+            raise Unavailable(f"queue refused a deferral: {', '.join(sorted(refused))}")
 
     def park(self, message: Mapping[str, Any], reason: str) -> None:
         """Send the message's body, unchanged, to the dead-letter queue with the reason as an attribute.
