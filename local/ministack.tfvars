@@ -39,3 +39,6 @@ iso20022_clients = { operator = {}, other = {}, reader = { scopes = ["read"] } }
 
 # A bucket's lifecycle takes the provider 55 s to settle, longer than anything else here.
 iso20022_message_days = null
+
+# The sample's own bank, and its made-up sanctions list.
+iso20022_checks = { agreement = "{\"own_agents\": [\"PSTBDEFF\"]}", sanctions_sample = true }

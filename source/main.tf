@@ -213,6 +213,7 @@ module "iso20022" {
   deadline_seconds      = var.iso20022_deadline_seconds
   largest_message_mb    = var.iso20022_largest_message_mb
   message_days          = var.iso20022_message_days
+  checks                = var.iso20022_checks
   check_timeout_seconds = var.iso20022_check_timeout_seconds
   maximum_concurrency   = var.iso20022_maximum_concurrency
   timeout_seconds       = var.function_timeout_seconds

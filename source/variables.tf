@@ -272,6 +272,26 @@ variable "iso20022_message_days" {
   default     = 3653
 }
 
+variable "iso20022_checks" {
+  description = "What is agreed with those who send messages, and what the checks judge by.  agreement: JSON, names as in domain/iso20022/agreements.py (own_agents, limits, cut-off, holidays, ...).  fraud_rules: JSON, as in domain/iso20022/fraud.py.  sanctions_threshold: from how alike a name is a hit, of 100.  sanctions_sample: screen by the made-up list of the demonstration while none is loaded; without it nothing passes until a list is."
+  type = object({
+    agreement           = optional(string, "{}")
+    fraud_rules         = optional(string, "{}")
+    sanctions_threshold = optional(number, 85)
+    sanctions_sample    = optional(bool, false)
+  })
+  default = {}
+
+  validation {
+    condition     = can(keys(jsondecode(var.iso20022_checks.agreement))) && can(keys(jsondecode(var.iso20022_checks.fraud_rules)))
+    error_message = "iso20022_checks: agreement and fraud_rules are JSON objects."
+  }
+  validation {
+    condition     = var.iso20022_checks.sanctions_threshold >= 50 && var.iso20022_checks.sanctions_threshold <= 100
+    error_message = "iso20022_checks: sanctions_threshold is from 50 to 100."
+  }
+}
+
 variable "iso20022_check_timeout_seconds" {
   description = "The longest that checking an identity, screening, looking for fraud or setting money aside may take.  No answer is never a yes."
   type        = number

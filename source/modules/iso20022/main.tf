@@ -34,7 +34,7 @@ locals {
     process  = ["decide", "release"]
     decide   = ["process", "release"]
     collect  = ["release"]
-    release  = []
+    release  = ["decide"]
     time_out = ["receive", "process", "decide", "release"]
   }
   send_grants = {
@@ -121,7 +121,11 @@ module "check" {
     screen_parties = {
       description = "a transfer -> which names are on the sanctions list"
       archive     = var.archives.screening
-      environment = { POSTBUS_SANCTIONS_BUCKET = module.sanctions.name }
+      environment = {
+        POSTBUS_SANCTIONS_BUCKET    = module.sanctions.name
+        POSTBUS_SANCTIONS_SAMPLE    = var.checks.sanctions_sample ? "on" : "off"
+        POSTBUS_SANCTIONS_THRESHOLD = tostring(var.checks.sanctions_threshold)
+      }
       grants = [
         { sid = "ReadSanctions", actions = ["s3:GetObject"], resources = ["${module.sanctions.arn}/*"], conditions = [] },
         # Without it a missing list answers 403, which cannot be told from a denied one.
@@ -131,14 +135,14 @@ module "check" {
     check_fraud = {
       description = "a transfer -> whether it looks like fraud"
       archive     = var.archives.iso20022
-      environment = var.claims.environment
+      environment = merge(var.claims.environment, { POSTBUS_FRAUD_RULES = var.checks.fraud_rules })
       grants      = var.claims.grants.count
     }
     reserve_liquidity = {
       description = "a transfer -> its money set aside, or too little of it"
       archive     = var.archives.iso20022
-      environment = var.ledger.environment
-      grants      = var.ledger.grants.post
+      environment = merge(var.ledger.environment, var.accounts.environment)
+      grants      = concat(var.ledger.grants.earmark, var.accounts.grants)
     }
   }
   context         = var.context
@@ -180,10 +184,12 @@ module "process" {
       POSTBUS_FRAUD_FUNCTION         = module.check["check_fraud"].name
       POSTBUS_LIQUIDITY_FUNCTION     = module.check["reserve_liquidity"].name
       POSTBUS_CHECK_TIMEOUT_SECONDS  = tostring(var.check_timeout_seconds)
+      POSTBUS_AGREEMENT              = var.checks.agreement
     },
   )
   grants = concat(
-    module.store.grants.advance, module.store.grants.incoming.read, local.send_grants.process,
+    module.store.grants.advance, module.store.grants.incoming.read, module.store.grants.outgoing.write,
+    local.send_grants.process,
     var.accounts.grants, var.claims.grants.claim, var.credit_transfers.grants,
     [for step, check in module.check : merge(one(check.grants.invoke), { sid = replace(title(replace(step, "_", " ")), " ", "") })],
   )
@@ -200,14 +206,10 @@ module "decide" {
   timeout_seconds     = var.timeout_seconds
   visibility_seconds  = var.visibility_seconds
   maximum_concurrency = var.maximum_concurrency
-  environment = merge(local.environments.decide, var.ledger.environment, {
-    POSTBUS_LIQUIDITY_FUNCTION    = module.check["reserve_liquidity"].name
-    POSTBUS_CHECK_TIMEOUT_SECONDS = tostring(var.check_timeout_seconds)
-  })
+  environment         = merge(local.environments.decide, var.ledger.environment)
   grants = concat(
     module.store.grants.advance, module.store.grants.incoming.read, module.store.grants.outgoing.write,
-    local.send_grants.decide, var.ledger.grants.decide, var.bus_grants.decide,
-    module.check["reserve_liquidity"].grants.invoke,
+    local.send_grants.decide, var.ledger.grants.decide, var.ledger.grants.mark_told, var.bus_grants.decide,
   )
 }
 
@@ -239,8 +241,11 @@ module "release" {
   timeout_seconds     = var.timeout_seconds
   visibility_seconds  = var.visibility_seconds
   maximum_concurrency = var.maximum_concurrency
-  environment         = merge(local.environments.release, { POSTBUS_STATUSES_TOPIC_ARN = module.store.topic_arn })
+  environment = merge(
+    local.environments.release, var.accounts.environment, { POSTBUS_STATUSES_TOPIC_ARN = module.store.topic_arn },
+  )
   grants = concat(
+    var.accounts.grants, local.send_grants.release,
     module.store.grants.advance, module.store.grants.incoming.read,
     module.store.grants.outgoing.read, module.store.grants.outgoing.write, module.store.grants.notify,
   )

@@ -71,8 +71,9 @@ variable "ledger" {
   type = object({
     environment = map(string)
     grants = object({
-      decide = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
-      post   = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
+      decide    = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
+      mark_told = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
+      earmark   = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
     })
   })
 }
@@ -123,6 +124,16 @@ variable "largest_message_mb" {
 variable "message_days" {
   description = "Days after which messages are deleted; null keeps them for ever."
   type        = number
+}
+
+variable "checks" {
+  description = "What is agreed, and what the checks judge by; agreement and fraud_rules are JSON documents."
+  type = object({
+    agreement           = string
+    fraud_rules         = string
+    sanctions_threshold = number
+    sanctions_sample    = bool
+  })
 }
 
 variable "check_timeout_seconds" {

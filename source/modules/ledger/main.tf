@@ -7,6 +7,8 @@ locals {
   ledger_arn    = "${var.context.arns.dynamodb}:table/${local.ledger_name}"
   balances_arn  = "${var.context.arns.dynamodb}:table/${local.balances_name}"
 
+  mark_told = { sid = "MarkTold", actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.ledger_arn], conditions = [] }
+
   environment = {
     POSTBUS_LEDGER_TABLE   = local.ledger_name
     POSTBUS_BALANCES_TABLE = local.balances_name

@@ -20,7 +20,7 @@ output "alarms" {
 }
 
 output "grants" {
-  description = "decide: read an outcome and write one conditionally.  post: book postings.  attend: find what waits for someone, and mark it told."
+  description = "decide: read an outcome and write one conditionally.  mark_told: that its announcement was accepted.  post: book postings.  earmark: set money aside and give it back.  attend: find what waits for someone, and mark it told."
   value = {
     decide = [
       { sid = "Decide", actions = ["dynamodb:GetItem", "dynamodb:PutItem"], resources = [local.ledger_arn], conditions = [] },
@@ -33,9 +33,19 @@ output "grants" {
       resources  = [local.ledger_arn, local.balances_arn]
       conditions = []
     }]
+    mark_told = [local.mark_told]
+    earmark = [
+      {
+        sid        = "Earmark"
+        actions    = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        resources  = [local.ledger_arn]
+        conditions = []
+      },
+      { sid = "SetAside", actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.balances_arn], conditions = [] },
+    ]
     attend = [
       { sid = "Attend", actions = ["dynamodb:Query"], resources = ["${local.ledger_arn}/index/attention"], conditions = [] },
-      { sid = "MarkTold", actions = ["dynamodb:GetItem", "dynamodb:UpdateItem"], resources = [local.ledger_arn], conditions = [] },
+      local.mark_told,
     ]
   }
 }

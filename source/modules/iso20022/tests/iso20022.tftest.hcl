@@ -68,7 +68,7 @@ variables {
   pattern               = { source = [{ prefix = "postbus." }] }
   accounts              = { environment = { POSTBUS_ACCOUNTS_TABLE = "test-postbus-accounts" }, grants = [{ sid = "ReadAccounts", actions = ["dynamodb:BatchGetItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-accounts"], conditions = [] }] }
   claims                = { environment = { POSTBUS_CLAIMS_TABLE = "test-postbus-claims" }, grants = { claim = [{ sid = "Claim", actions = ["dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-claims"], conditions = [] }], count = [{ sid = "Count", actions = ["dynamodb:UpdateItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-claims"], conditions = [] }] } }
-  ledger                = { environment = { POSTBUS_LEDGER_TABLE = "test-postbus-ledger" }, grants = { decide = [{ sid = "Decide", actions = ["dynamodb:GetItem", "dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-ledger"], conditions = [] }], post = [{ sid = "Post", actions = ["dynamodb:UpdateItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-balances"], conditions = [] }] } }
+  ledger                = { environment = { POSTBUS_LEDGER_TABLE = "test-postbus-ledger" }, grants = { decide = [{ sid = "Decide", actions = ["dynamodb:GetItem", "dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-ledger"], conditions = [] }], mark_told = [{ sid = "MarkTold", actions = ["dynamodb:UpdateItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-ledger"], conditions = [] }], earmark = [{ sid = "Earmark", actions = ["dynamodb:UpdateItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-balances"], conditions = [] }] } }
   credit_transfers      = { table_name = "test-credit_transfers", grants = [{ sid = "SubmitCreditTransfers", actions = ["dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-credit_transfers"], conditions = [] }] }
   clients               = { operator = {} }
   api                   = {}
@@ -76,6 +76,7 @@ variables {
   largest_message_mb    = 20
   message_days          = 3653
   check_timeout_seconds = 10
+  checks                = { agreement = "{}", fraud_rules = "{}", sanctions_threshold = 85, sanctions_sample = false }
   timeout_seconds       = 30
   visibility_seconds    = null
   maximum_concurrency   = 20
@@ -92,15 +93,15 @@ run "gives_each_step_what_it_needs_and_no_more" {
     condition = { for step, policy in output.policies : step => join(" ", sort([for s in jsondecode(policy).Statement : s.Sid if !contains(["WriteOwnLog", "Trace", "UseKey", "TakeFromOwnQueue"], s.Sid)])) } == {
       serve_iso20022    = "AdvanceTransactions ListIncoming ListOutgoing LookAtQueues ReadIncoming ReadOutgoing SendSteps WriteIncoming"
       receive_message   = "AdvanceTransactions ListIncoming ReadIncoming SendReceiveDeadLetters SendSteps"
-      process_message   = "AdvanceTransactions CheckFraud CheckIdentity Claim ListIncoming ReadAccounts ReadIncoming ReserveLiquidity ScreenParties SendProcessDeadLetters SendSteps SubmitCreditTransfers"
-      decide_message    = "AdvanceTransactions Decide Invoke ListIncoming Publish ReadIncoming SendDecideDeadLetters SendSteps WriteOutgoing"
+      process_message   = "AdvanceTransactions CheckFraud CheckIdentity Claim ListIncoming ReadAccounts ReadIncoming ReserveLiquidity ScreenParties SendProcessDeadLetters SendSteps SubmitCreditTransfers WriteOutgoing"
+      decide_message    = "AdvanceTransactions Decide ListIncoming MarkTold Publish ReadIncoming SendDecideDeadLetters SendSteps WriteOutgoing"
       collect_outcomes  = "AdvanceTransactions SendCollectDeadLetters SendSteps"
-      release_message   = "AdvanceTransactions ListIncoming ListOutgoing ReadIncoming ReadOutgoing SendReleaseDeadLetters TellStatuses WriteOutgoing"
+      release_message   = "AdvanceTransactions ListIncoming ListOutgoing ReadAccounts ReadIncoming ReadOutgoing SendReleaseDeadLetters SendSteps TellStatuses WriteOutgoing"
       time_out_messages = "AdvanceTransactions FindOverdue SendSteps"
       check_identity    = "ReadAccounts"
       screen_parties    = "ListSanctions ReadSanctions"
       check_fraud       = "Count"
-      reserve_liquidity = "Post"
+      reserve_liquidity = "Earmark ReadAccounts"
     }
     error_message = "more, or less, than a step needs"
   }

@@ -363,10 +363,13 @@ class DynamoDbLedger:
             stored = self._outcomes.read(transaction_id)
             if stored.earmark is None or stored.state is not None:
                 return
+            # The item stays, empty: nothing may delete from this table.
             forget: TransactWriteItemTypeDef = {
-                "Delete": {
+                "Update": {
                     "TableName": self._ledger_table,
                     "Key": {"transaction_id": {"S": transaction_id}},
+                    "UpdateExpression": "REMOVE earmark_account, earmark_currency, "
+                    "earmark_minor, earmark_table",
                     "ConditionExpression": "attribute_exists(earmark_minor) AND attribute_not_exists(#state)",
                     "ExpressionAttributeNames": {"#state": "state"},
                 }

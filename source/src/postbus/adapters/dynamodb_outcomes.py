@@ -105,11 +105,11 @@ def _json(data: Any) -> str:
 
 def put_outcome(table: str, item: Item, stored: Stored) -> "PutTypeDef":
     """Write an outcome's item if there is still stored what it was decided from."""
-    put: PutTypeDef = {"TableName": table, "Item": item}
+    put: PutTypeDef = {"TableName": table, "Item": item, "ExpressionAttributeNames": {"#state": "state"}}
     if stored == NOTHING:
-        put["ConditionExpression"] = "attribute_not_exists(transaction_id)"
+        # An item may be there all the same: without an earmark any more, and not decided.
+        put["ConditionExpression"] = "attribute_not_exists(#state) AND attribute_not_exists(earmark_minor)"
         return put
-    put["ExpressionAttributeNames"] = {"#state": "state"}
     if stored.state is None:
         put["ConditionExpression"] = "attribute_exists(earmark_minor) AND attribute_not_exists(#state)"
         return put
