@@ -3,6 +3,11 @@
 locals {
   name = "${var.context.prefix}postbus-timeline"
   arn  = "${var.context.arns.dynamodb}:table/${local.name}"
+
+  # A batch is recorded for 10 s, its last call and the deferral of the rest may each take the client's three tries,
+  # 30 s.  One that is cut off comes back whole, and what it had kept is kept twice.
+  timeout_seconds    = max(var.timeout_seconds, 90)
+  visibility_seconds = var.visibility_seconds == null ? null : max(var.visibility_seconds, local.timeout_seconds + 10)
 }
 
 resource "aws_dynamodb_table" "this" {
@@ -64,8 +69,8 @@ module "record" {
   step                    = "record_timeline"
   pattern                 = var.pattern
   archive                 = var.archive
-  timeout_seconds         = var.timeout_seconds
-  visibility_seconds      = var.visibility_seconds
+  timeout_seconds         = local.timeout_seconds
+  visibility_seconds      = local.visibility_seconds
   batch_size              = var.batch_size
   batching_window_seconds = var.batching_window_seconds
   maximum_concurrency     = var.maximum_concurrency

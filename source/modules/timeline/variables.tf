@@ -48,12 +48,12 @@ variable "maximum_concurrency" {
 }
 
 variable "timeout_seconds" {
-  description = "The longest one batch may take."
+  description = "The longest one batch may take; it is given 90 s at least."
   type        = number
 }
 
 variable "visibility_seconds" {
-  description = "How long a taken message stays invisible; null for six times the timeout."
+  description = "How long a taken message stays invisible; null for six times the timeout.  More than the timeout, at least."
   type        = number
 }
 

@@ -106,6 +106,66 @@ def test_what_the_table_never_takes_is_reported_for_its_own_events_only(dynamodb
     assert DynamoDbTimeline(dynamodb, "timeline").story("visa-A1").is_final
 
 
+class Passing:
+    """Time that passes only by sleeping, and by calls, of which each takes so long."""
+
+    def __init__(self, per_call: float) -> None:
+        self.seconds, self.per_call = 0.0, per_call
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def clock(self) -> float:
+        return self.seconds
+
+
+class Throttled:
+    """A table that takes one item of each call after the first so many calls, or goes away then."""
+
+    def __init__(self, client: Any, time: Passing, takes: int, away: bool = False) -> None:
+        self._client, self._time, self._takes, self._away = client, time, takes, away
+        self.calls = 0
+
+    def batch_write_item(self, RequestItems: Any) -> Any:  # noqa: N803 - the client's own name
+        self._time.sleep(self._time.per_call)
+        self.calls += 1
+        ((table, requests),) = RequestItems.items()
+        if self.calls <= self._takes:
+            return self._client.batch_write_item(RequestItems=RequestItems)
+        if self._away:
+            throttled = {"Error": {"Code": "ProvisionedThroughputExceededException"}}
+            raise ClientError(throttled, "BatchWriteItem")  # type: ignore[arg-type]
+        self._client.batch_write_item(RequestItems={table: requests[:1]})
+        return {"UnprocessedItems": {table: requests[1:]} if requests[1:] else {}}
+
+
+def a_thousand_events() -> list[Event]:
+    return [event for number in range(250) for event in stories.paid(f"A{number}")]
+
+
+def test_a_throttled_table_takes_no_more_than_its_time_and_the_rest_comes_back(dynamodb: Any) -> None:
+    time, events = Passing(per_call=0.6), a_thousand_events()
+    table: Any = Throttled(dynamodb, time, takes=2)
+    timeline = DynamoDbTimeline(table, "timeline", time.sleep, time.clock, record_seconds=10)
+    refused = timeline.record(events)
+    assert time.seconds < 10 + 0.6
+    kept = {event.event_id for event in DynamoDbTimeline(dynamodb, "timeline").everything()}
+    assert kept == {event.event_id for event in events} - refused.keys()
+    assert 4 * 50 < len(kept) < len(events)
+
+
+def test_a_table_that_goes_away_meanwhile_keeps_what_it_took(dynamodb: Any) -> None:
+    time, events = Passing(per_call=0.01), a_thousand_events()
+    table: Any = Throttled(dynamodb, time, takes=3, away=True)
+    refused = DynamoDbTimeline(table, "timeline", time.sleep, time.clock).record(events)
+    kept = {event.event_id for event in DynamoDbTimeline(dynamodb, "timeline").everything()}
+    assert kept == {event.event_id for event in events[: 3 * 25 * 4]}
+    assert refused.keys() == {event.event_id for event in events} - kept
+    assert "ProvisionedThroughputExceeded" in refused[events[-1].event_id]
+    # Nobody waits for each of the others in turn.
+    assert table.calls == 4
+
+
 def test_a_table_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")

@@ -70,6 +70,11 @@ run "finds_what_got_stuck" {
   }
 
   assert {
+    condition     = module.record.visibility_seconds == 6 * 90
+    error_message = "a batch could be cut off, or come back while it is being recorded"
+  }
+
+  assert {
     condition     = aws_cloudwatch_metric_alarm.oldest_open[0].metric_name == "OldestOpenSeconds" && aws_cloudwatch_metric_alarm.oldest_open[0].threshold == 3600
     error_message = "nobody would know of the oldest"
   }
@@ -82,5 +87,19 @@ run "finds_what_got_stuck" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.oldest_held[0].metric_name == "OldestHeldSeconds" && aws_cloudwatch_metric_alarm.oldest_held[0].threshold == 86400
     error_message = "a held payment could be forgotten"
+  }
+}
+
+run "a_short_visibility_is_no_shorter_than_a_batch" {
+  command = plan
+
+  variables {
+    timeout_seconds    = 20
+    visibility_seconds = 30
+  }
+
+  assert {
+    condition     = module.record.visibility_seconds == 100
+    error_message = "a batch could come back while it is being recorded"
   }
 }

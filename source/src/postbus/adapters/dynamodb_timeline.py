@@ -20,13 +20,14 @@ import json
 import random
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from postbus.adapters.aws_calls import answering, code_of
+from postbus.domain.errors import Unavailable
 from postbus.domain.event import Event, format_time, parse_time
 from postbus.domain.lifecycle import State
 from postbus.domain.timeline import Sent, Story
@@ -46,6 +47,11 @@ _BUCKETS = 8
 _REQUESTS_PER_CALL = 25
 _TRIES = 4
 _FIRST_PAUSE_SECONDS = 0.05
+
+# One batch's budget.  The last call it lets begin may take the client's three tries besides, and all of it must
+# fit the function's time-out: of a batch that is cut off everything comes back, and is kept twice.
+_RECORD_SECONDS = 10.0
+_BUSY = "the timeline was too busy"
 
 # An item may have 400 KB; events of one batch that would not fit, however badly they compress, take two.
 _MOST_BYTES = 300_000
@@ -86,20 +92,36 @@ class DynamoDbTimeline:
     """``ports.Timeline`` on DynamoDB."""
 
     def __init__(
-        self, client: "DynamoDBClient", table: str, sleep: Callable[[float], None] = time.sleep
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        record_seconds: float = _RECORD_SECONDS,
     ) -> None:
+        """
+        Args:
+            sleep: waits so many seconds.
+            clock: seconds, from any beginning.
+            record_seconds: how long after its beginning ``record`` still begins a call.
+        """
         self._client = client
         self._table = table
         self._sleep = sleep
+        self._clock = clock
+        self._record_seconds = record_seconds
 
     # -- the recorder ------------------------------------------------------------------------------------
 
     def record(self, events: Sequence[Event]) -> Mapping[str, str]:
         """See ``ports.Timeline``; a transaction's items are kept all or are all reported.
 
+        Once the table no longer answers, or the time is up, the rest is not tried and reported too.
+
         Raises:
-            Unavailable: the table did not answer; any of the events may or may not have been kept.
+            Unavailable: the table did not answer from the beginning.
         """
+        deadline = self._clock() + self._record_seconds
         by_transaction: dict[str, list[Event]] = {}
         for event in events:
             by_transaction.setdefault(event.transaction_id, []).append(event)
@@ -108,22 +130,33 @@ class DynamoDbTimeline:
             for transaction_id, told in by_transaction.items()
             for request in _requests(transaction_id, Story.of(told))
         ]
-        refused: set[str] = set()
+        refused: dict[str, str] = {}
         for start in range(0, len(requests), _REQUESTS_PER_CALL):
-            for request in self._write(requests[start : start + _REQUESTS_PER_CALL]):
-                ((_, what),) = request.items()
-                refused.add((what.get("Item") or what["Key"])["transaction_id"]["S"])
+            if start and self._clock() >= deadline:
+                refused |= dict.fromkeys(_transactions(requests[start:]), _BUSY)
+                break
+            try:
+                left = self._write(requests[start : start + _REQUESTS_PER_CALL], deadline)
+            except Unavailable as error:
+                if not start:
+                    raise
+                refused |= dict.fromkeys(_transactions(requests[start:]), str(error))
+                break
+            refused |= dict.fromkeys(_transactions(left), _BUSY)
         return {
-            event.event_id: "the timeline was too busy"
-            for transaction_id in refused
+            event.event_id: reason
+            for transaction_id, reason in refused.items()
             for event in by_transaction[transaction_id]
         }
 
-    def _write(self, requests: list[Any]) -> list[Any]:
-        """Write them; those the table did not take after several tries."""
+    def _write(self, requests: list[Any], deadline: float) -> list[Any]:
+        """Write them; those the table did not take after several tries, or until the deadline."""
         for tries in range(_TRIES):
             if tries:
-                self._sleep(_FIRST_PAUSE_SECONDS * 2**tries * (0.5 + random.random() / 2))
+                pause = _FIRST_PAUSE_SECONDS * 2**tries * (0.5 + random.random() / 2)
+                if self._clock() + pause >= deadline:
+                    break
+                self._sleep(pause)
             with answering("timeline"):
                 answer = self._client.batch_write_item(RequestItems={self._table: requests})
             requests = list(answer.get("UnprocessedItems", {}).get(self._table, []))
@@ -272,6 +305,12 @@ def _requests(transaction_id: str, told: Story) -> Iterator[Any]:
         # A remark alone lists nothing: the event it remarks on does.
         listed = OpenTransaction(transaction_id, state, began_at)
         yield {"PutRequest": {"Item": _listed(listed, moved_at)}}
+
+
+def _transactions(requests: Iterable[Any]) -> Iterator[str]:
+    for request in requests:
+        ((_, what),) = request.items()
+        yield (what.get("Item") or what["Key"])["transaction_id"]["S"]
 
 
 def _chunks(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
