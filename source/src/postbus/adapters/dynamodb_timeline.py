@@ -11,7 +11,8 @@ note#<id>      the operator's command            what somebody did by hand: who,
 
 Batches overlap, repeat and overtake each other, and nothing here depends on their order.  Items of events are
 only ever added.  The ``open`` item is a hint: a batch without a final event puts it, one with a final event
-deletes it, and the sweeper, which reads the whole story, deletes what a late batch has put too much.
+of the payment's own story deletes it, and the sweeper, which reads the whole story and the outcome, deletes
+what a batch has put too much.
 """
 
 import hashlib
@@ -48,8 +49,8 @@ _REQUESTS_PER_CALL = 25
 _TRIES = 4
 _FIRST_PAUSE_SECONDS = 0.05
 
-# One batch's budget.  The last call it lets begin may take the client's three tries besides, and all of it must
-# fit the function's time-out: of a batch that is cut off everything comes back, and is kept twice.
+# One batch's budget.  The last call it lets begin may take the client's three tries besides, and all must fit
+# the function's time-out: of a batch that is cut off everything comes back, and is kept twice.
 _RECORD_SECONDS = 10.0
 _BUSY = "the timeline was too busy"
 
@@ -294,6 +295,8 @@ def _requests(transaction_id: str, told: Story) -> Iterator[Any]:
         hashed = hashlib.sha256("".join(event.to_json() for event in events).encode()).hexdigest()[:32]
         item = {**_key(transaction_id, f"{_EVENTS}{hashed}"), "events": {"B": _packed(events)}}
         yield {"PutRequest": {"Item": item}}
+    # What another story says of it may be in vain: it lists nothing and takes nothing off.
+    told = told.own
     state, began_at, moved_at = told.state, told.began_at, told.moved_at
     if told.is_final:
         # With the story's first event in the same batch nobody has listed it before, unless something came
