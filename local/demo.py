@@ -18,6 +18,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from local import demo_messages
 from local.progress import Step, console
 from local.settings import ROOT, CannotRun, Settings
 from postbus.adapters.dynamodb_timeline import DynamoDbTimeline
@@ -79,6 +80,8 @@ def run(settings: Settings) -> None:
     states = _follow(clients, deployment, [one for one in ids if one not in never_enter])
     _summary(clients, deployment, written, states)
     _one_story(settings, states)
+    if deployment.get("iso20022"):
+        demo_messages.show(settings)
     _what_next(settings, states)
 
 
@@ -247,6 +250,10 @@ def _what_next(settings: Settings, states: Mapping[str, dict[str, Any]]) -> None
         ("./postbus status", "where everything is"),
         (f"./postbus hold show {held}", "why a payment is held, beside its original"),
         (f"./postbus hold release {held} --waive FINDING --reason TEXT", "let it post"),
+        (
+            "./postbus iso20022 send events/iso20022/examples/pain.001.xml --fresh",
+            "send an ISO 20022 message",
+        ),
         ("./postbus ledger verify", "prove the books"),
         ("./postbus dlq list", "what waits for an operator"),
         ("make test", "everything that checks the project"),
