@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from dataclasses import replace
 
@@ -26,7 +27,21 @@ def main(arguments: list[str]) -> None:
     if further and options.verb != "e2e":
         parser.error(f"{options.verb} takes no {' '.join(further)}")
     settings = Settings.from_environment()
-    match options.verb:
+    try:
+        _do(options.verb, settings, further)
+    except KeyboardInterrupt:
+        if options.verb not in ("up", "demo", "down"):
+            raise
+        again = "make down" if settings.port == Settings().port else f"POSTBUS_PORT={settings.port} make down"
+        raise Interrupted(f"interrupted; `{again}` ends what was started") from None
+
+
+class Interrupted(KeyboardInterrupt):
+    """Interrupted, and here is what to do now."""
+
+
+def _do(verb: str, settings: Settings, further: list[str]) -> None:
+    match verb:
         case "up":
             stack.up(settings)
         case "down":
@@ -58,10 +73,16 @@ def _terraform_config() -> None:
 
 
 if __name__ == "__main__":
+    # Whoever ends `make` or closes the terminal interrupts too, unless that was to be ignored (nohup).
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
         main(sys.argv[1:])
     except CannotRun as problem:
         console.print(f"\n{problem}", style="red", markup=False)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args:
+            console.print(f"\n{interrupt}", style="yellow", markup=False)
         sys.exit(130)

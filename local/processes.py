@@ -1,18 +1,23 @@
-"""Background processes: started with a pid file, and ended only if they are the ones that were started."""
+"""Processes with a pid file: whoever comes later ends them only if they are the ones that were started."""
 
 import json
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+# A process that is waited for says with this where its pid file is, and so does whatever it starts.
+_MARK = "POSTBUS_PID_FILE"
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """One background process of a stack: its pid file and its log stand in ``folder``."""
+    """One process of a stack: its pid file and its log stand in ``folder``."""
 
     name: str
     folder: Path
@@ -38,7 +43,47 @@ class Background:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        mark = {"pid": process.pid, "started": _started(process.pid)}
+        self._mark(process.pid)
+
+    @contextmanager
+    def foreground(
+        self, command: Sequence[str], environment: Mapping[str, str], grace_seconds: float = 60.0
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Run it while the caller waits for it; whatever ends the caller ends it too, with its children.
+
+        It is in a session of its own, so an interrupt at the terminal reaches it once, from here, and it has
+        the grace period to finish what it is at; a second interrupt cuts that short.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        process = subprocess.Popen(
+            list(command),
+            env={**environment, _MARK: str(self.pid_file)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            self._mark(process.pid)
+            yield process
+            process.wait()
+        except BaseException:
+            _signal(os.killpg, process.pid, signal.SIGINT)
+            # Nobody listens any more, and it must not wait for that.
+            threading.Thread(target=_drain, args=(process,), daemon=True).start()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(grace_seconds)
+            raise
+        finally:
+            if process.poll() is None:
+                _signal(os.killpg, process.pid, signal.SIGKILL)
+                process.wait()
+            self._end_orphans()
+            self.pid_file.unlink(missing_ok=True)
+
+    def _mark(self, pid: int) -> None:
+        mark = {"pid": pid, "started": _started(pid)}
         self.pid_file.write_text(json.dumps(mark), encoding="utf-8")
 
     def pid(self) -> int | None:
@@ -64,8 +109,20 @@ class Background:
             _signal(os.killpg, pid, signal.SIGKILL)
             while self.pid() is not None:
                 time.sleep(0.05)
+        outlived = self._end_orphans()
         self.pid_file.unlink(missing_ok=True)
-        return pid is not None
+        return pid is not None or outlived
+
+    def _end_orphans(self) -> bool:
+        """End what it started and outlived it, such as a plugin of Terraform's.  Whether there was any."""
+        mark = f"{_MARK}={self.pid_file}".encode()
+        found = False
+        while orphans := [pid for pid, inherited in _environments() if mark in inherited]:
+            found = True
+            for orphan in orphans:
+                _signal(os.kill, orphan, signal.SIGKILL)
+            time.sleep(0.02)
+        return found
 
     def tail(self, lines: int = 15) -> str:
         """The end of its log, for a message."""
@@ -88,6 +145,21 @@ def _started(pid: int) -> str:
         ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return shown.stdout.strip()
+
+
+def _environments() -> Iterator[tuple[int, list[bytes]]]:
+    """The running processes with the variables they began with, where the system lets one look (Linux)."""
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            yield int(entry.parent.name), entry.read_bytes().split(b"\0")
+        except OSError:  # another user's, or gone by now
+            continue
+
+
+def _drain(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    for _ in process.stdout:
+        pass
 
 
 def _reap(pid: int) -> None:

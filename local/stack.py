@@ -12,6 +12,7 @@ from local.processes import Background
 from local.progress import Step, console
 from local.settings import LOCAL, ROOT, CannotRun, Settings, make_local
 from local.terraform import Terraform, find
+from local.terraform import process as terraform_process
 
 
 def target(settings: Settings) -> dict[str, Any]:
@@ -72,21 +73,27 @@ def up(settings: Settings) -> None:
 def down(settings: Settings) -> None:
     """End what runs and delete what it left; another port's stack stays as it is."""
     with Step("stopping the stack") as step:
-        step.update("pipe runner")
-        pipe_runner(settings).stop(grace_seconds=0)
-        step.update("emulator")
-        stopped = emulator.stop(settings, keep_state=False)
+        ended = []
+        for background in (terraform_process(settings), pipe_runner(settings), emulator.process(settings)):
+            step.update(background.name)
+            if background.stop(grace_seconds=0):
+                ended.append(background.name)
         step.update("deleting what it left")
         shutil.rmtree(settings.folder, ignore_errors=True)
         if LOCAL.exists() and not any(LOCAL.glob("stack-*")):
             shutil.rmtree(LOCAL, ignore_errors=True)
-        step.done("stopped, nothing left behind" if stopped else "nothing was running")
+        step.done(f"ended {', '.join(ended)}; no data is left" if ended else "nothing was running")
 
 
 def status(settings: Settings) -> None:
+    if not settings.folder.exists():
+        console.print(f"no stack is up on port {settings.port}: `make demo`, or `make up`, starts one")
+        return
     for background in (emulator.process(settings), pipe_runner(settings)):
         pid = background.pid()
         console.print(f"{background.name}: {f'running, pid {pid}' if pid else 'not running'}")
+    if pid := terraform_process(settings).pid():
+        console.print(f"terraform: at work, pid {pid}")
     console.print(f"endpoint: {settings.endpoint}\ndeployment: {settings.deployment_file}")
 
 

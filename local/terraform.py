@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.processes import Background
 from local.progress import Step
 from local.settings import EMULATOR_BIN, ROOT, CannotRun, Settings
 
@@ -64,18 +65,15 @@ class Terraform:
             Failed: the plan itself failed.
         """
         arguments = ["plan", "-detailed-exitcode", "-lock=false", "-no-color", "-input=false"]
-        done = subprocess.run(
-            [self.program, f"-chdir={SOURCE}", *arguments, *self._options()],
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode == 1:
-            raise Failed(done.stdout + done.stderr)
-        if done.returncode == 2:
-            print(done.stdout)
-        return done.returncode == 0
+        command = [self.program, f"-chdir={SOURCE}", *arguments, *self._options()]
+        with process(self.settings).foreground(command, self.environment()) as running:
+            assert running.stdout is not None
+            said = running.stdout.read()
+        if running.returncode == 2:
+            print(said)
+        elif running.returncode != 0:
+            raise Failed(said)
+        return running.returncode == 0
 
     def output(self, name: str) -> Any:
         """One output's value.
@@ -105,7 +103,13 @@ class Terraform:
     def _change(self, verb: str, title: str, result: str) -> None:
         arguments = [verb, "-auto-approve", "-input=false", "-json", *self._options()]
         with Step(title) as step:
-            follow([self.program, f"-chdir={SOURCE}", *arguments], self.environment(), step, result)
+            command = [self.program, f"-chdir={SOURCE}", *arguments]
+            follow(process(self.settings), command, self.environment(), step, result)
+
+
+def process(settings: Settings) -> Background:
+    """The Terraform that changes this stack, while it does."""
+    return Background("terraform", settings.folder)
 
 
 def find(environment: Mapping[str, str] = os.environ) -> str:
@@ -224,22 +228,28 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> str:
     return done.stdout
 
 
-def follow(command: Sequence[str], environment: Mapping[str, str], step: Step, result: str) -> None:
+def follow(
+    background: Background, command: Sequence[str], environment: Mapping[str, str], step: Step, result: str
+) -> None:
     """Run ``terraform apply|destroy -json`` and show its messages as they come.
+
+    An interrupt is Terraform's too: it has the time to finish what it is at, and its provider ends with it.
 
     Raises:
         Failed: with the errors that Terraform gave.
     """
-    process = subprocess.Popen(
-        list(command), env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert process.stdout is not None
     account = Account()
-    for line in process.stdout:
-        account.take(line, step.note)
-        step.update(account.line())
-    if process.wait() != 0:
-        raise Failed("\n".join(account.errors) or f"terraform ended with {process.returncode}")
+    with background.foreground(command, environment) as running:
+        assert running.stdout is not None
+        try:
+            for line in running.stdout:
+                account.take(line, step.note)
+                step.update(account.line())
+        except KeyboardInterrupt:
+            step.update("interrupted, Terraform finishes what it is at; again to end it at once")
+            raise
+    if running.returncode != 0:
+        raise Failed("\n".join(account.errors) or f"terraform ended with {running.returncode}")
     step.done(f"{result}: {account.summary or 'no changes'}")
 
 

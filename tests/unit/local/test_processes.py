@@ -1,13 +1,16 @@
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from local import emulator
+from local import emulator, stack, terraform
+from local.__main__ import Interrupted, main
 from local.processes import Background
 from local.settings import CannotRun, Settings, make_local
 
@@ -52,6 +55,139 @@ def test_what_does_not_listen_is_ended_with_its_children(tmp_path: Path) -> None
     assert background.stop(grace_seconds=0.2)
     state = Path(f"/proc/{child}/stat")
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+# As Terraform and its provider: the one ends in order when interrupted, the other leaves that to it.
+WORKER = """
+import pathlib, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+plugin = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+def finish(*_):
+    pathlib.Path(sys.argv[1]).write_text("finished")
+    sys.exit(1)
+signal.signal(signal.SIGINT, finish)
+print(plugin.pid, flush=True)
+time.sleep(60)
+"""
+
+# Waits for a worker, as `make up` does for Terraform.
+WAITING = """
+import os, pathlib, sys
+from local.processes import Background
+with Background("worker", pathlib.Path(sys.argv[1])).foreground(sys.argv[2:], os.environ) as worker:
+    print(worker.pid, worker.stdout.readline().strip(), flush=True)
+    worker.wait()
+"""
+
+
+def is_running(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat")
+    return state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def worker(folder: Path) -> list[str]:
+    return [sys.executable, "-c", WORKER, str(folder / "report")]
+
+
+def waited_for(folder: Path) -> tuple[subprocess.Popen[str], int, int]:
+    """Somebody who waits for a worker, the worker, and what the worker started."""
+    caller = subprocess.Popen(
+        [sys.executable, "-c", WAITING, str(folder), *worker(folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert caller.stdout is not None
+    pid, plugin = map(int, caller.stdout.readline().split())
+    return caller, pid, plugin
+
+
+def test_what_is_waited_for_is_interrupted_with_the_caller_and_leaves_nothing(tmp_path: Path) -> None:
+    background = Background("worker", tmp_path)
+    with suppress(KeyboardInterrupt), background.foreground(worker(tmp_path), os.environ) as running:
+        assert running.stdout is not None
+        plugin = int(running.stdout.readline())
+        assert background.pid() == running.pid
+        raise KeyboardInterrupt
+    assert (tmp_path / "report").read_text() == "finished"
+    assert not is_running(running.pid)
+    assert not is_running(plugin)
+    assert not background.pid_file.exists()
+
+
+def test_what_does_not_heed_an_interrupt_is_ended_after_the_grace_period(tmp_path: Path) -> None:
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+    )
+    background = Background("worker", tmp_path)
+    command = [sys.executable, "-c", deaf]
+    with suppress(KeyboardInterrupt), background.foreground(command, os.environ, 0.2) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        raise KeyboardInterrupt
+    assert not is_running(running.pid)
+
+
+def test_what_outlived_the_one_who_waited_for_it_can_be_ended_by_another(tmp_path: Path) -> None:
+    caller, pid, plugin = waited_for(tmp_path)
+    caller.kill()
+    caller.wait()
+    assert is_running(pid)
+    assert Background("worker", tmp_path).stop(grace_seconds=0)
+    assert not is_running(pid)
+    assert not is_running(plugin)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system lets nobody look")
+def test_what_a_worker_left_when_it_was_killed_can_be_ended_as_well(tmp_path: Path) -> None:
+    caller, pid, plugin = waited_for(tmp_path)
+    other, _, others = waited_for(tmp_path / "elsewhere")
+    try:
+        caller.kill()
+        os.kill(pid, signal.SIGKILL)
+        caller.wait()
+        assert is_running(plugin)
+        assert Background("worker", tmp_path).stop(grace_seconds=0)
+        assert not is_running(plugin)
+        assert is_running(others)
+    finally:
+        Background("worker", tmp_path / "elsewhere").stop(grace_seconds=0)
+        other.wait()
+
+
+def test_an_interrupted_demo_says_how_to_end_what_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(settings: Settings) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stack, "up", interrupted)
+    monkeypatch.delenv("POSTBUS_PORT", raising=False)
+    with pytest.raises(Interrupted, match=r"^interrupted; `make down` ends what was started$"):
+        main(["demo"])
+    monkeypatch.setenv("POSTBUS_PORT", "4600")
+    with pytest.raises(Interrupted, match="`POSTBUS_PORT=4600 make down`"):
+        main(["up"])
+
+
+def test_down_ends_a_terraform_that_was_left_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("local.settings.LOCAL", tmp_path)
+    monkeypatch.setattr(stack, "LOCAL", tmp_path)
+    settings = Settings(port=4600)
+    terraform.process(settings).start(SLEEP, os.environ)
+    pid = terraform.process(settings).pid()
+    assert pid
+    stack.down(settings)
+    assert not is_running(pid)
+    assert not settings.folder.exists()
+    assert "ended terraform" in capsys.readouterr().out
+    stack.down(settings)
+    assert "nothing was running" in capsys.readouterr().out
+
+
+def test_where_no_stack_is_up_the_status_says_what_starts_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("local.settings.LOCAL", tmp_path)
+    stack.status(Settings(port=4600))
+    assert "no stack is up on port 4600: `make demo`" in capsys.readouterr().out
 
 
 def test_a_port_in_use_is_named_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
