@@ -1,6 +1,7 @@
 """Status, trace, ledger and deployment: what the operator can see, and that looking changes nothing."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -87,6 +88,8 @@ def test_the_status_counts_payments_queues_and_dead_letters_and_says_what_needs_
     assert any("postbus dlq show posting" in line for line in told["attention"])
     text = world.run("status").stdout
     assert "longest on its way: visa-O1, for 10 min" in text
+    assert re.search(r"POSTED\s+│\s+3\b", text)
+    assert "TransactionPosted" not in text
 
 
 def test_a_ledger_that_does_not_add_up_is_the_first_thing_said(world: World) -> None:

@@ -12,7 +12,7 @@ from postbus.adapters.sqs_dead_letters import SqsDeadLetters
 from postbus.cli.dead_letters import QUARANTINE, queues_of
 from postbus.cli.desk import AS_JSON, Desk, ago, desk_of
 from postbus.cli.errors import CannotRun
-from postbus.domain.lifecycle import State
+from postbus.domain.lifecycle import State, state_of
 
 # A look must not read a table of millions; `--all` does.
 _PAGES = 20
@@ -129,10 +129,13 @@ def _attention(data: dict[str, Any]) -> list[str]:
 
 def _for_people(data: dict[str, Any]) -> list[Any]:
     payments = Table(
-        "payments", "how many", title="decided" if data["outcomes_complete"] else "decided (at least)"
+        "state", "how many", title="decided" if data["outcomes_complete"] else "decided (at least)"
     )
-    for name, count in sorted(data["outcomes"].items()):
-        payments.add_row(name, str(count))
+    decided: Counter[str] = Counter()
+    for name, count in data["outcomes"].items():
+        decided[state_of([name]) or name] += count
+    for state, count in sorted(decided.items()):
+        payments.add_row(state, str(count))
     moving = Table("state", "how many", title="on their way")
     for state, count in sorted(data["open"].items()):
         moving.add_row(state, str(count))
