@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from moto import mock_aws
 
 from postbus.adapters.rules_folder import packaged
 from postbus.adapters.zen_rules import ZenRuleEngine
+from postbus.domain import rules
 from postbus.domain.errors import Malformed, Unavailable
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
+from postbus.domain.rules import Evaluation, Finding, Severity
 from postbus.functions.check_conversion import handler as check_conversion
 from postbus.functions.evaluate_rules import handler as evaluate_rules
 from postbus.runtime.entry import task_function
@@ -223,6 +225,52 @@ def test_judged_again_by_stricter_rules_what_was_decided_stands_and_is_announced
     assert entry["DetailType"] == type
     assert json.loads(entry["Detail"]) == standing.announcement().to_detail()
     assert bench.outcomes.find("visa-A10001") == standing
+
+
+class NothingFound:
+    """A ruleset that finds nothing in anything, or only what it is given."""
+
+    def __init__(self, *findings: Finding) -> None:
+        self.findings = findings
+
+    def evaluate(self, _facts: Mapping[str, Any]) -> Evaluation:
+        return Evaluation(self.findings, "r-blind")
+
+
+@pytest.mark.parametrize("said", [(), (replace(rules.CONFLICT, severity=Severity.WARN),)], ids=["", "warned"])
+def test_a_conflict_is_held_and_not_releasable_whatever_the_ruleset_in_force_says(
+    said: tuple[Finding, ...],
+) -> None:
+    bench = Bench()
+    evaluate = evaluate_rules.build(NothingFound(*said), bench.outcomes, "bus", lambda: NOON)
+    messages = announced(evaluate({"message": enriched(conflict_with="visa-A1"), "conversion": None}))
+    assert list(messages) == ["TransactionHeld"]
+    assert found(messages["TransactionHeld"]) == {"conflict"}
+    assert messages["TransactionHeld"]["detail"]["data"]["releasable"] is False
+    held = bench.outcomes.find("visa-A10001")
+    assert held is not None
+    assert held.state is OutcomeState.HELD
+
+
+@pytest.mark.parametrize(
+    ("changes", "then", "finding"),
+    [
+        ({"duplicate_of": "visa-A1"}, "TransactionHeld", "suspected-duplicate"),
+        ({"account": {"holds": ["FRAUD_REVIEW"]}}, "TransactionHeld", "account-hold"),
+        ({"account": {"holds": ["LEGAL"]}}, "TransactionRejected", "account-legal-hold"),
+        ({"account": {"status": "blocked"}}, "TransactionRejected", "account-not-open"),
+        ({"account": {"status": "closed"}}, "TransactionRejected", "account-not-open"),
+    ],
+)
+def test_what_no_ruleset_may_let_through_stands_against_it_under_one_that_finds_nothing(
+    changes: dict[str, Any], then: str, finding: str
+) -> None:
+    if "account" in changes:
+        changes = {"account": enriched()["detail"]["data"]["account"] | changes["account"]}
+    evaluate = evaluate_rules.build(NothingFound(), Bench().outcomes, "bus", lambda: NOON)
+    messages = announced(evaluate({"message": enriched(**changes), "conversion": None}))
+    assert list(messages) == [then]
+    assert found(messages[then]) == {finding}
 
 
 def test_outcomes_that_do_not_answer_announce_nothing() -> None:

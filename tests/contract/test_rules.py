@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from postbus.adapters import rules_folder
 from postbus.adapters.zen_rules import SAFEGUARDS, ZenRuleEngine, check
+from postbus.domain import rules
 from postbus.domain.enrichment import MOST_COUNTED
 from postbus.domain.errors import InvariantBroken, Malformed
 from postbus.domain.rules import REMARKS, Severity
 from postbus.domain.ruleset import FACT_NAMES, Ruleset, differing
+from postbus.domain.transaction import Kind
 
 FOLDER = Path(__file__).parents[2] / "rules"
 RULESET = rules_folder.read(FOLDER)
@@ -173,6 +175,76 @@ def test_a_ruleset_without_its_safeguards_neither_passes_nor_judges(table: str, 
     assert any(problem.startswith("safeguard") for problem in check(weak))
     with pytest.raises(InvariantBroken, match="safeguard"):
         ZenRuleEngine(lambda: weak).evaluate(differing({}, "test"))
+
+
+NARROWINGS = [
+    ("kind", '"purchase"'),
+    ("billing.minor", "< 5000"),
+    ("amount.minor", "> 10"),
+    ("billing.currency", '"EUR"'),
+    ("source", '"visa"'),
+    ("foreign", "false"),
+]
+
+
+def narrowed(table: str, row: str, field: str, cell: str) -> Ruleset:
+    """The ruleset with a column added to a table, in which one row asks for more than it did."""
+    bundle: Any = copy.deepcopy(dict(RULESET.bundle))
+    content = bundle["tables"][table]["nodes"][1]["content"]
+    content["inputs"].append({"id": "in-added", "name": "Added", "field": field})
+    content["rules"][row_of(table, row)]["in-added"] = cell
+    return Ruleset.parse(bundle)
+
+
+@pytest.mark.parametrize(("field", "cell"), NARROWINGS, ids=[field for field, _ in NARROWINGS])
+@pytest.mark.parametrize("row", ["duplicate", "conflict"])
+def test_a_safeguard_narrowed_to_some_payments_fails_the_check(row: str, field: str, cell: str) -> None:
+    problems = check(narrowed("suspicion", row, field, cell))
+    assert any(problem.startswith("safeguard") for problem in problems)
+
+
+def test_the_tables_in_the_tree_say_what_stands_whatever_they_say() -> None:
+    said = {row.finding for table in RULESET.tables for row in table.rows}
+    assert said >= {
+        rules.ACCOUNT_NOT_OPEN,
+        rules.COUNTERPARTY_NOT_OPEN,
+        rules.LEGAL_HOLD,
+        rules.OTHER_HOLD,
+        rules.CONFLICT,
+        rules.DUPLICATE,
+    }
+
+
+ACCOUNT_FACTS = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from(["open", "blocked", "closed", ""]),
+        "holds": st.lists(st.sampled_from(["LEGAL", "FRAUD_REVIEW"]), max_size=2),
+    }
+)
+
+
+@given(
+    account=ACCOUNT_FACTS,
+    counterparty=st.sampled_from(["open", "blocked", "closed", ""]),
+    kind=st.sampled_from([kind.value for kind in Kind]),
+    conflict=st.booleans(),
+    duplicate=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_under_the_tables_in_the_tree_nothing_is_left_for_the_safeguards_to_add(
+    account: dict[str, Any], counterparty: str, kind: str, conflict: bool, duplicate: bool
+) -> None:
+    changes = {
+        "account": account,
+        "counterparty": {"status": counterparty},
+        "kind": kind,
+        "conflict": conflict,
+        "suspected_duplicate": duplicate,
+    }
+    facts = differing(changes, "test")
+    evaluation = ENGINE.evaluate(facts)
+    assert rules.safeguarded(evaluation, facts) is evaluation
+    assert {finding.id for finding in rules.safeguards(facts)} <= {one.id for one in evaluation.findings}
 
 
 def test_every_remark_has_a_rule_that_leads_to_it() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,20 @@ def test_a_replay_with_other_content_meets_the_outcome_that_stands(
 ) -> None:
     first = decide(world, "A1")
     assert post(world, "A1", content="other", replay="july") == first
+
+
+@pytest.mark.parametrize("kind", [Kind.PURCHASE, Kind.REVERSAL])
+def test_a_conflict_that_was_approved_all_the_same_is_impossible_and_books_nothing(
+    world: World, kind: Kind
+) -> None:
+    post(world, "A1")
+    approved = instruction("C1", kind, reverses="A1" if kind is Kind.REVERSAL else None)
+    cause = replace(approved.cause, data={**approved.cause.data, "conflict_with": "visa-A1"})
+    (answer,) = world.ledger.post([replace(approved, cause=cause)])
+    assert isinstance(answer, Impossible)
+    assert "visa-A1" in answer.reason
+    assert world.outcomes.find("visa-C1") is None
+    assert balance(world, "NL-CUR-0001") == -1000
 
 
 def test_what_is_held_is_not_posted(world: World) -> None:

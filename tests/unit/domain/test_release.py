@@ -1,5 +1,6 @@
 """What an operator may decide, and what of it cannot be decided away."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -101,6 +102,22 @@ def test_a_conflict_is_never_released() -> None:
     answer = decide(held, (HIGH_AMOUNT,), "high-amount")
     assert isinstance(answer, NotReleasable)
     assert "visa-A0" in answer.reason
+
+
+def test_a_conflict_is_never_released_though_only_what_came_in_tells_of_it() -> None:
+    _, held = stories.held("A1", HIGH_AMOUNT, conflict_with="visa-A0")
+    data = {name: value for name, value in held.data.items() if name != "conflict_with"}
+    answer = decide(replace(held, data={**data, "releasable": True}), (HIGH_AMOUNT,), "high-amount")
+    assert isinstance(answer, NotReleasable)
+    assert "visa-A0" in answer.reason
+
+
+def test_a_duplicate_is_released_only_by_its_name_though_no_rule_finds_it() -> None:
+    _, held = stories.held("A1", HIGH_AMOUNT, duplicate_of="visa-A0")
+    answer = decide(held, (), "high-amount")
+    assert isinstance(answer, NotReleasable)
+    assert [finding.id for finding in answer.remaining] == ["suspected-duplicate"]
+    assert isinstance(decide(held, (), "high-amount", "suspected-duplicate"), Outcome)
 
 
 def test_a_refusal_and_a_cancellation_are_announced_with_who_and_why() -> None:

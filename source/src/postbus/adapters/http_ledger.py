@@ -91,9 +91,11 @@ class HttpLedger:
             original = Stored(self._outcomes.find(transaction.original_transaction_id))
         if own.state is OutcomeState.SENDING:
             return self._ask_then_book(instruction, own, original)
-        if original.state is OutcomeState.POSTED and own.state in (None, OutcomeState.RELEASED):
+        plan = settle(instruction, own, original, shard=0)
+        undecided = own.state in (None, OutcomeState.RELEASED) and not isinstance(plan, Contradiction)
+        if undecided and original.state is OutcomeState.POSTED:
             return self._reverse_posted(instruction, own, original)
-        match settle(instruction, own, original, shard=0):
+        match plan:
             case Stand(outcomes):
                 return Settled(outcomes)
             case Decide(outcomes):

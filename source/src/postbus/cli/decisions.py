@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from postbus.cli.errors import CannotRun, NotDone
-from postbus.domain import release
+from postbus.domain import release, rules
 from postbus.domain.enrichment import Rejection
 from postbus.domain.errors import Unavailable
 from postbus.domain.event import Event
@@ -88,7 +88,8 @@ class Decisions:
         enriched = release.examine(held, account, known.get(transaction.counterparty_token or ""))
         if isinstance(enriched, Rejection):
             return Examination(enriched, None)
-        return Examination(enriched, self._engine.evaluate(release.facts(held, enriched)))
+        facts = release.facts(held, enriched)
+        return Examination(enriched, rules.safeguarded(self._engine.evaluate(facts), facts))
 
     def release(self, transaction_id: str, waived: Collection[str], command: Command) -> Decided:
         """HELD → RELEASED, if the named findings are all that stands against it.

@@ -74,7 +74,14 @@ def facts(held: Outcome, enriched: Mapping[str, Any]) -> dict[str, Any]:
 
 def releasable(held: Outcome) -> bool:
     """Not a conflict: of two contents under one authorisation id the ledger may ever see one."""
-    return held.data.get("releasable") is True and "conflict_with" not in held.data
+    return held.data.get("releasable") is True and _other_content(held) is None
+
+
+def _other_content(held: Outcome) -> str | None:
+    """The transaction it contradicts, as announced or as it came in."""
+    enriched = (held.context or {}).get("enriched", {})
+    other: str | None = held.data.get("conflict_with", enriched.get("conflict_with"))
+    return other
 
 
 def holding(held: Outcome, evaluation: Evaluation | None = None) -> tuple[Finding, ...]:
@@ -105,11 +112,12 @@ def release(
         waived: ids of findings.
     """
     if not releasable(held):
-        other = held.data.get("conflict_with", "another record")
+        other = _other_content(held) or "another record"
         return NotReleasable(f"it contradicts {other}, and a conflict can only be refused")
     if isinstance(enriched, Rejection):
         return NotReleasable(f"{enriched.text} ({enriched.code}): refuse it, or mend the account first")
     assert evaluation is not None
+    evaluation = rules.safeguarded(evaluation, facts(held, enriched))
     against = holding(held, evaluation)
     if unknown := sorted(set(waived) - {finding.id for finding in against}):
         return NotReleasable(f"--waive {unknown[0]}: it is not held for that", against)

@@ -1,21 +1,23 @@
 """Business rules: the facts the decision tables see, and what their findings lead to.
 
-The judgements themselves are data (``rules/``); here is what any of them may mean for a payment.
+The judgements themselves are data (``rules/``); here is what any of them may mean for a payment, and the few
+that no data can take back.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
 from postbus.domain.conversion import Conversion
+from postbus.domain.enrichment import COUNTED_KINDS
 from postbus.domain.errors import Malformed
 from postbus.domain.event import Event
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
 from postbus.domain.posting import Account
-from postbus.domain.transaction import Transaction
+from postbus.domain.transaction import Kind, Transaction
 
 
 class Severity(StrEnum):
@@ -24,6 +26,9 @@ class Severity(StrEnum):
     REFUSE = "refuse"
     HOLD = "hold"
     WARN = "warn"
+
+
+RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,33 @@ class Evaluation:
     ruleset: str
     trace: Mapping[str, Any] | None = None
 
+
+# The safeguards, under the names the tables in the tree give them.
+ACCOUNT_NOT_OPEN = Finding("account-not-open", "ACCOUNT_STATUS", Severity.REFUSE, "The account is not open.")
+COUNTERPARTY_NOT_OPEN = Finding(
+    "counterparty-not-open", "ACCOUNT_STATUS", Severity.REFUSE, "The creditor's account is not open."
+)
+LEGAL_HOLD = Finding(
+    "account-legal-hold",
+    "ACCOUNT_HOLD",
+    Severity.REFUSE,
+    "The account is under a legal hold: nothing may be spent from it.",
+)
+OTHER_HOLD = Finding(
+    "account-hold", "ACCOUNT_HOLD", Severity.HOLD, "An officer has placed a hold on the account."
+)
+CONFLICT = Finding(
+    "conflict",
+    "CONFLICT",
+    Severity.HOLD,
+    "The same authorisation id was seen before with other content; it may only be refused.",
+)
+DUPLICATE = Finding(
+    "suspected-duplicate",
+    "DUPLICATE",
+    Severity.HOLD,
+    "Another authorisation with the same business fingerprint came within the window.",
+)
 
 # Findings of these kinds are announced by an event of their own, besides the decision.
 REMARKS = {
@@ -149,6 +181,48 @@ def facts_of(data: Mapping[str, Any], conversion: Conversion | None = None) -> d
             }
         ),
     }
+
+
+def safeguards(facts: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """What is found in the facts whichever ruleset is in force, the most severe first.
+
+    A table may say the same under the same id, or say it more severely; none can say less.  Rows are data,
+    and no check of a ruleset tries it with every payment there will be.
+
+    Args:
+        facts: of ``facts_of``.
+    """
+    account, kind = facts["account"], facts["kind"]
+    spends = kind in COUNTED_KINDS
+    legal = "LEGAL" in account["holds"]
+    transfer_to = facts["counterparty"]["status"] if kind == Kind.TRANSFER else "open"
+    return tuple(
+        finding
+        for finding, found in (
+            (ACCOUNT_NOT_OPEN, account["status"] != "open"),
+            (COUNTERPARTY_NOT_OPEN, transfer_to != "open"),
+            (LEGAL_HOLD, spends and legal),
+            (OTHER_HOLD, spends and bool(account["holds"]) and not legal),
+            (CONFLICT, facts["conflict"]),
+            (DUPLICATE, facts["suspected_duplicate"]),
+        )
+        if found
+    )
+
+
+def safeguarded(evaluation: Evaluation, facts: Mapping[str, Any]) -> Evaluation:
+    """What a ruleset made of these facts, with the safeguards among its findings where it left them out."""
+    found = {finding.id: finding for finding in evaluation.findings}
+    missed = {
+        one.id: one
+        for one in safeguards(facts)
+        if one.id not in found or RANK[found[one.id].severity] > RANK[one.severity]
+    }
+    if not missed:
+        return evaluation
+    findings = sorted((found | missed).values(), key=lambda finding: RANK[finding.severity])
+    # No row was hit by what is added; that nobody was looking before is no reason to show nothing.
+    return replace(evaluation, findings=tuple(findings), trace=evaluation.trace or {})
 
 
 def standing_against(

@@ -150,6 +150,9 @@ def settle(instruction: PostingInstruction, own: Stored, original: Stored, shard
                 f"{own.outcome.state} with content {own.outcome.content_hash}, "
                 f"asked to post {transaction.content_hash}"
             )
+    if (other := instruction.cause.data.get("conflict_with")) is not None:
+        # Whoever approved it: of two contents under one authorisation id one is booked at most.
+        return Contradiction(f"{transaction.transaction_id} contradicts {other}, and is not to be posted")
     if transaction.kind is Kind.REVERSAL:
         return _settle_reversal(instruction, own, original, shard)
     if mismatch := _currency_mismatch(instruction):

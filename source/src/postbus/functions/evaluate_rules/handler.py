@@ -34,7 +34,8 @@ def build(engine: RuleEngine, outcomes: Outcomes, bus_name: str, clock: Clock) -
             raise Malformed("", "an object with message and conversion")
         event = Event.from_bus(task.get("message"))
         conversion = Conversion.from_data(task.get("conversion"))
-        evaluation = engine.evaluate(rules.facts_of(event.data, conversion))
+        facts = rules.facts_of(event.data, conversion)
+        evaluation = rules.safeguarded(engine.evaluate(facts), facts)
         at = clock()
         if rules.standing_against(evaluation.findings):
             # Decide first, then announce: what stands, which may be another decision made before.
