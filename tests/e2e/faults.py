@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from tests.e2e.stack import Stack
 
@@ -26,6 +27,22 @@ def environment(stack: Stack, function: str, **changes: str) -> Iterator[None]:
         yield
     finally:
         configure(before)
+
+
+def logged(stack: Stack, function: str, word: str) -> int:
+    """How often a word stands in what the function logged within the last minute."""
+    functions = stack.client("lambda")
+    name = stack.deployment["functions"][function]
+    configured = functions.get_function_configuration(FunctionName=name).get("LoggingConfig", {})
+    pages = (
+        stack.client("logs")
+        .get_paginator("filter_log_events")
+        .paginate(
+            logGroupName=configured.get("LogGroup") or f"/aws/lambda/{name}",
+            startTime=int((datetime.now(UTC).timestamp() - 60) * 1000),
+        )
+    )
+    return sum(word in event["message"] for page in pages for event in page["events"])
 
 
 @contextmanager

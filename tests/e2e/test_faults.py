@@ -9,7 +9,7 @@ import pytest
 from postbus.adapters.eventbridge_bus import entry
 from postbus.domain.event import Event
 from postbus.domain.lifecycle import OutcomeState
-from tests.e2e.faults import NOWHERE, bus_that_refuses_an_entry_once, environment, workflow_that_dies
+from tests.e2e.faults import NOWHERE, bus_that_refuses_an_entry_once, environment, logged, workflow_that_dies
 from tests.e2e.stack import Stack, new_id, until, visa_record
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("pipes_or_runner", "workflows")]
@@ -69,20 +69,11 @@ def test_the_workflow_tries_again_while_its_rules_are_away(stack: Stack) -> None
     with environment(stack, "evaluate-rules", AWS_ENDPOINT_URL_S3=NOWHERE):
         transaction_id = stack.put_record("visa", visa_record())
         stack.tells(transaction_id, "TransactionEnriched")
-        until("the rules have failed once", lambda: failures(stack, "evaluate-rules"))
+        until("the rules have failed once", lambda: logged(stack, "evaluate-rules", "Unavailable"))
         assert stack.outcomes.find(transaction_id) is None
     stack.outcome(transaction_id, OutcomeState.POSTED)
     assert [event.type for event in stack.story(transaction_id)].count("TransactionEnriched") == 1
     assert stack.depth(stack.deployment["dead_letters"]["business-rules"]) == dead_before
-
-
-def failures(stack: Stack, function: str) -> int:
-    """Calls of the function in the last minute that raised, by its own log."""
-    logs = stack.client("logs").filter_log_events(
-        logGroupName=f"/aws/lambda/{stack.deployment['functions'][function]}",
-        startTime=int((datetime.now(UTC).timestamp() - 60) * 1000),
-    )
-    return sum("Unavailable" in event["message"] for event in logs["events"])
 
 
 def test_an_entry_that_the_bus_refuses_is_sent_again(stack: Stack) -> None:

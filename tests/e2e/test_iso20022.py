@@ -13,7 +13,7 @@ from lxml import etree
 from postbus.domain.iso20022.workflow import pipeline_transaction_id
 from postbus.domain.lifecycle import OutcomeState
 from tests.e2e.api import Answer, Client, Payment, camt_056, pacs_008
-from tests.e2e.faults import NOWHERE, environment
+from tests.e2e.faults import NOWHERE, environment, logged
 from tests.e2e.stack import Stack, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("pipes_or_runner", "workflows", "oauth")]
@@ -135,7 +135,7 @@ def test_more_money_than_there_is_is_refused_before_anything_is_booked(stack: St
     before = stack.books()
     transaction_id = client.sent(pacs_008([Payment(amount="99999999.00")]))
     client.ends(transaction_id, "RJCT")
-    assert client.outgoing(transaction_id).texts("Cd") == ["AM04"]
+    assert set(client.outgoing(transaction_id).texts("Cd")) == {"AM04"}
     assert stack.books() == before
 
 
@@ -192,7 +192,7 @@ def test_a_cancellation_before_settlement_voids_the_payment(
     outcome = stack.outcomes.find(pipeline_transaction_id(transaction_id, 1))
     assert outcome is not None
     assert outcome.state is OutcomeState.VOIDED
-    answer = client.outgoing(transaction_id, "cancellation-answer")
+    answer = client.outgoing(transaction_id, "cancellation_answer")
     assert_valid(answer, schema_folder)
     assert answer.texts("TxCxlSts") == ["ACCR"] or answer.texts("Conf") == ["CNCL"]
 
@@ -220,7 +220,7 @@ def test_a_cancellation_after_settlement_is_rejected(
     assert client.wants(transaction_id, "cancellation", camt_056(message_id, payment)).status == 202
 
     def probe() -> Any:
-        answer = client.outgoing(transaction_id, "cancellation-answer")
+        answer = client.outgoing(transaction_id, "cancellation_answer")
         return answer if answer.status == 200 else None
 
     answer = until("the cancellation is answered", probe)
@@ -240,13 +240,13 @@ def test_a_name_on_the_sanctions_list_waits_for_an_operator(stack: Stack, client
 
 
 def test_a_sanctions_hit_that_is_refused_is_never_booked(stack: Stack, client: Client) -> None:
-    before = stack.books()
     transaction_id = client.sent(pacs_008([Payment(creditor_name=SANCTIONED)]))
     client.ends(transaction_id, "PDNG")
     stack.postbus("iso20022", "refuse", transaction_id, "--reason", "the very person", "--json")
     client.ends(transaction_id, "RJCT")
     assert client.outgoing(transaction_id).status == 200
-    assert stack.trial_balance().keys() <= {"EUR", "USD"} or before
+    outcome = stack.outcomes.find(pipeline_transaction_id(transaction_id, 1))
+    assert outcome is None or outcome.state is OutcomeState.VOIDED
 
 
 # -- time and faults ---------------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def test_what_is_not_settled_in_time_is_rejected_and_never_booked_later(stack: S
             told = client.ends(transaction_id, "RJCT", seconds=90)
             ended = client.ends(silent, "RJCT", seconds=90)
     assert datetime.fromisoformat(told["history"][-1]["at"]) - began >= timedelta(seconds=2)
-    assert client.outgoing(transaction_id).texts("Cd") == ["AB03"]
+    assert set(client.outgoing(transaction_id).texts("Cd")) == {"AB03"}
     assert client.outgoing(silent).status == 404
     assert ended["documents"] == []
     stack.quiet(120)
@@ -277,12 +277,14 @@ def test_what_is_not_settled_in_time_is_rejected_and_never_booked_later(stack: S
 def test_a_step_that_failed_is_taken_up_again(stack: Stack, client: Client) -> None:
     with environment(stack, "process-message", AWS_ENDPOINT_URL_S3=NOWHERE):
         transaction_id = client.sent(pacs_008([Payment()]))
-        client.ends(transaction_id, "ACTC")
-        until("the step was sent", lambda: client.told(transaction_id)["status"] == "ACTC")
-    assert client.wants(transaction_id, "redrive").status in (202, 409)
-    client.ends(transaction_id, "ACSC", seconds=90)
+        until("the step has failed", lambda: logged(stack, "process-message", "deferred"))
+        assert client.told(transaction_id)["status"] == "ACTC"
+        assert client.wants(transaction_id, "redrive").status == 202
+    client.ends(transaction_id, "ACSC", seconds=180)
     assert client.wants(transaction_id, "redrive").status == 409
-    assert len(stack.outcomes.find(pipeline_transaction_id(transaction_id, 1)).data["entries"]) == 2  # type: ignore[union-attr]
+    assert amounts(stack, transaction_id) == {
+        ("current-anna", "debit", "1234"), ("current-bruno", "credit", "1234")
+    }  # fmt: skip
 
 
 def test_every_step_sent_again_changes_nothing(stack: Stack, client: Client) -> None:
