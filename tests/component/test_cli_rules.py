@@ -108,12 +108,12 @@ def test_published_listed_shown_and_rolled_back(operator: Operator, tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["rollback", "--to", "r000000000000", "--reason", "x"], Exit.NOT_DONE, "a published version"),
-        (["rollback", "--to", "../x", "--reason", "x"], Exit.NOT_DONE, "a published version"),
+        (["rollback", "--to", "r000000000000", "--reason", "x"], Exit.NOT_DONE, "--to: a published version"),
+        (["rollback", "--to", "../x", "--reason", "x"], Exit.NOT_DONE, "--to: a published version"),
         (["publish", "--reason", " "], Exit.BAD_INPUT, "--reason"),
         (["publish", "--folder", "nowhere", "--reason", "x"], Exit.BAD_INPUT, "ruleset.json"),
         (["check", "--folder", "nowhere"], Exit.BAD_INPUT, "ruleset.json"),
-        (["show", "r000000000000"], Exit.BAD_INPUT, "a published version"),
+        (["show", "r000000000000"], Exit.BAD_INPUT, "RULESET: a published version"),
         (["show", "r000000000000", "--folder", "rules"], Exit.BAD_INPUT, "--folder"),
     ],
 )

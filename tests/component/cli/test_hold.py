@@ -1,6 +1,7 @@
 """Releasing, refusing and cancelling: once, whoever else does what, and never without a name and a reason."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
 from postbus.cli.desk import Desk
 from postbus.cli.hold import decisions
+from postbus.cli.resubmission import Resubmission
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
 from postbus.domain.release import Command
+from postbus.domain.transaction import Transaction
 from tests.component.cli.conftest import World
 from tests.contract.conformance import assert_conforms
 from tests.fakes import stories
@@ -62,6 +65,46 @@ def test_a_suspected_duplicate_is_shown_beside_its_original(world: World) -> Non
     assert any("hold release visa-A1" in line for line in shown["allowed"])
     text = world.run("hold", "show", "visa-A1").stdout
     assert "visa-A0 (POSTED)" in text
+
+
+def test_a_held_payment_whose_record_has_changed_since_is_marked(world: World) -> None:
+    transaction_id = world.put_record(auth="A1")
+    events, outcome = stories.held("A1")
+    assert transaction_id == outcome.transaction_id
+    world.timeline.record(events)
+    world.outcomes.decide(replace(outcome, content_hash=as_read(world, "A1")))
+    assert world.ask("hold", "show", "visa-A1")["record_changed"] is False
+    assert "has changed since" not in world.run("hold", "show", "visa-A1").stdout
+    world.put_record(auth="A1", merchant_category_code="5999")
+    assert world.ask("hold", "show", "visa-A1")["record_changed"] is True
+    assert "Its record has changed since" in world.run("hold", "show", "visa-A1").stdout
+    world.put_record(auth="A1", transaction_amount="much")
+    assert world.ask("hold", "show", "visa-A1")["record_changed"] is True
+
+
+def as_read(world: World, auth: str) -> str:
+    """The content hash of a record as it is in the table."""
+    way_in = Resubmission(Desk(lambda: world.deployment), "visa")
+    image = way_in.table.find(auth)
+    assert image is not None
+    read = way_in.read(image)
+    assert isinstance(read, Transaction)
+    return read.content_hash
+
+
+def test_a_posted_payment_is_shown_without_empty_tables_but_with_what_contradicts_it(world: World) -> None:
+    _, outcome = stories.held("A1")
+    told = stories.paid("A1")[-1]
+    world.outcomes.decide(
+        replace(outcome, state=OutcomeState.POSTED, event_type=told.type, data=told.data, context=None)
+    )
+    text = world.run("hold", "show", "visa-A1").stdout
+    assert "nothing: it is POSTED" in text
+    assert "severity" not in text
+    assert "field" not in text
+    hold(world, "A1.conflict-00000000", conflict_with="visa-A1")
+    assert "postbus hold show visa-A1.conflict-00000000" in world.run("hold", "show", "visa-A1").stdout
+    assert world.ask("hold", "show", "visa-A1")["held_conflicts"] == ["visa-A1.conflict-00000000"]
 
 
 def test_a_release_names_who_and_why_and_approves_the_posting(world: World) -> None:
@@ -193,6 +236,29 @@ def test_a_payment_on_its_way_can_be_cancelled_and_a_posted_one_cannot(world: Wo
     )  # fmt: skip
     late = world.run("cancel", "visa-A2", *REASON, "--json")
     assert (late.exit_code, late.json["state"], late.json["done"]) == (1, "POSTED", False)
+
+
+def test_what_only_a_reversal_voided_that_is_not_of_it_is_cancelled_itself(world: World) -> None:
+    _, voided = stories.came_first("A1")
+    world.outcomes.decide(voided)
+    world.timeline.record([voided.announcement()])
+    early = world.run("cancel", "visa-A1", *REASON)
+    assert (early.exit_code, "visa-R-A1 voids it" in early.stderr) == (1, True)
+    events = stories.paid("A1")[:3]
+    world.timeline.record(events)
+    answer = world.ask("cancel", "visa-A1", *REASON)
+    assert (answer["state"], answer["done"]) == ("VOIDED", True)
+    (event,) = world.on_the_bus()
+    assert (event.data["reason"]["code"], event.causation_id) == ("CANCELLED", events[2].event_id)
+    again = world.run("cancel", "visa-A1", *REASON, "--json")
+    assert (again.json["state"], again.json["done"]) == ("VOIDED", False)
+
+
+def test_what_a_reversal_of_it_voided_is_not_cancelled_besides(world: World) -> None:
+    _, voided = stories.came_first("A1", fits=True)
+    world.outcomes.decide(voided)
+    world.timeline.record([voided.announcement(), *stories.paid("A1")[:2]])
+    assert world.run("cancel", "visa-A1", *REASON, "--json").json["done"] is False
 
 
 def test_a_released_payment_can_still_be_cancelled_before_it_is_posted(world: World) -> None:

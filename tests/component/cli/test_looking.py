@@ -64,6 +64,26 @@ def test_a_transaction_nobody_knows_is_an_empty_story_to_a_program_and_an_error_
     answer = world.run("trace", "visa-nobody")
     assert answer.exit_code == 2
     assert "nothing is known of 'visa-nobody'" in answer.stderr
+    assert "postbus dlq show quarantine-visa" in answer.stderr
+    assert "postbus dlq list" in world.run("trace", "nobody").stderr
+
+
+@pytest.mark.parametrize("words", [("trace",), ("hold", "show"), ("ledger", "entries")])
+def test_an_empty_id_is_refused_plainly(world: World, words: tuple[str, ...]) -> None:
+    answer = world.run(*words, "")
+    assert answer.exit_code == 2
+    assert answer.stderr.strip() == "postbus: TRANSACTION: an id, such as visa-A10005, not an empty text."
+
+
+def test_a_trace_names_what_is_held_under_the_same_id_with_other_content(world: World) -> None:
+    world.timeline.record(stories.paid("A1"))
+    events, outcome = stories.held("A1.conflict-00000000", conflict_with="visa-A1")
+    world.timeline.record(events)
+    world.outcomes.decide(outcome)
+    world.outcomes.decide(stories.held("A2")[1])
+    assert world.ask("trace", "visa-A1")["held_conflicts"] == ["visa-A1.conflict-00000000"]
+    assert "postbus hold show visa-A1.conflict-00000000" in world.run("trace", "visa-A1").stdout
+    assert "held_conflicts" not in world.ask("trace", "visa-A2")
 
 
 def test_the_status_counts_payments_queues_and_dead_letters_and_says_what_needs_attention(
@@ -118,9 +138,13 @@ def test_balances_and_entries_are_told_in_minor_units_to_programs_and_in_major_o
         ("credit", "1234"),
         ("debit", "1234"),
     ]
-    nothing = world.run("ledger", "entries", "visa-P9")
+    world.timeline.record(stories.paid("P8")[:2])
+    nothing = world.run("ledger", "entries", "visa-P8")
     assert nothing.exit_code == 1
     assert "booked nothing" in nothing.stderr
+    unknown = world.run("ledger", "entries", "visa-P9")
+    assert unknown.exit_code == 2
+    assert "nothing is known of 'visa-P9'" in unknown.stderr
     assert world.run("ledger", "balances", "--account", "nobody").exit_code == 2
 
 
@@ -181,6 +205,43 @@ def test_a_ledger_this_command_does_not_know_is_not_taken_for_the_external_one(w
     answer = world.run("status")
     assert answer.exit_code == 2
     assert "the deployment's ledger is 'paper'" in answer.stderr
+
+
+def test_what_the_environment_says_for_other_programs_does_not_choose_a_deployment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameter = {"Name": "/postbus/deployment", "Value": json.dumps(world.deployment.names)}
+    world.client("ssm").put_parameter(**parameter, Type="String")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("POSTBUS_PORT", "4600")
+    result = CliRunner().invoke(app, ["sample", "load"])
+    assert result.exit_code == 2
+    assert "no stack is up on port 4600 of this machine: `make demo`" in result.stderr
+    assert "by --region" in result.stderr
+    prefixed = CliRunner().invoke(app, ["--prefix", "blue-", "status"])
+    assert "which region is blue-postbus in?" in prefixed.stderr
+    assert CliRunner().invoke(app, ["--region", "eu-central-1", "deployment"]).exit_code == 0
+
+
+def test_a_command_that_changes_something_says_first_to_which_deployment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.functions.known["postbus-sweep"] = lambda _: {"sent": 3}
+    assert world.run("sweep").stderr == "to postbus in eu-central-1:\n"
+    assert world.run("sweep", "--json").stderr == ""
+    assert world.run("status").stderr == ""
+    assert world.run("reconcile").stderr.startswith("to postbus in eu-central-1:\n")
+    assert world.run("reconcile", "--dry-run").stderr == ""
+    for words in (
+        ("hold", "release", "visa-A1", "--reason", "x"),
+        ("hold", "refuse", "visa-A1", "--reason", "x"),
+        ("cancel", "visa-A1", "--reason", "x"),
+        ("rules", "rollback", "--to", "r1", "--reason", "x"),
+        ("rules", "publish", "--reason", ""),
+    ):
+        assert world.run(*words).stderr.startswith("to postbus in eu-central-1:\n"), words
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    assert str(world.deployment) == "postbus at http://127.0.0.1:4566"
 
 
 def test_a_deployment_that_is_not_there_is_named_with_what_to_do(world: World) -> None:

@@ -22,7 +22,7 @@ from postbus.cli import (
     status,
     trace,
 )
-from postbus.cli.desk import AS_JSON, Desk, SafeConsole, desk_of
+from postbus.cli.desk import AS_JSON, Changing, Desk, SafeConsole, desk_of
 from postbus.cli.errors import CannotRun, Exit
 from postbus.domain.errors import InvariantBroken, Malformed, OutcomeUnknown, PostbusError, Unavailable
 
@@ -74,7 +74,9 @@ app = typer.Typer(
 def choose(
     context: typer.Context,
     prefix: str = typer.Option("", "--prefix", envvar="POSTBUS_PREFIX", help="The deployment's name prefix."),
-    region: str | None = typer.Option(None, "--region", help="AWS region; by default the environment's."),
+    region: str | None = typer.Option(
+        None, "--region", help="AWS region of the deployment; AWS_REGION alone decides nothing."
+    ),
     file: str | None = typer.Option(
         None,
         "--deployment",
@@ -89,9 +91,9 @@ def choose(
 
 app.command("status")(status.status)
 app.command("trace")(trace.trace)
-app.command("cancel")(hold.cancel)
-app.command("reconcile")(reconcile.reconcile)
-app.command("replay")(replay.replay)
+app.command("cancel", cls=Changing)(hold.cancel)
+app.command("reconcile", cls=Changing)(reconcile.reconcile)
+app.command("replay", cls=Changing)(replay.replay)
 app.add_typer(hold.app, name="hold")
 app.add_typer(dead_letters.app, name="dlq")
 app.add_typer(iso20022.app, name="iso20022")
@@ -100,7 +102,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(sample.app, name="sample")
 
 
-@app.command("sweep")
+@app.command("sweep", cls=Changing)
 def sweep(context: typer.Context, as_json: bool = AS_JSON) -> None:
     """Send the last event of what got stuck again now, without waiting for the schedule."""
     desk = desk_of(context)
@@ -125,4 +127,4 @@ def names(context: typer.Context, as_json: bool = AS_JSON) -> None:
 
 
 def main() -> None:
-    app()
+    app(prog_name="postbus")

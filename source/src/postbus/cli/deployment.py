@@ -47,6 +47,12 @@ class Deployment:
     def bus(self) -> str:
         return str(self.names["bus"])
 
+    def __str__(self) -> str:
+        """Which one it is, for whoever is about to change it."""
+        endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+        where = f"at {endpoint}" if endpoint else f"in {self.region}"
+        return f"{self.prefix}postbus {where}"
+
     def text(self, name: str) -> str:
         """A name of its own, such as ``text("archive_arn")``."""
         value = self.names.get(name)
@@ -104,7 +110,8 @@ def load(prefix: str = "", region: str | None = None, file: str | Path | None = 
 
     Args:
         prefix: the deployment's ``name_prefix``.
-        region: AWS region; by default AWS_REGION, AWS_DEFAULT_REGION or the profile's.
+        region: AWS region.  It has to be named: what the environment says for other programs (AWS_REGION, a
+            profile) must not turn a command that was meant for this machine's stack to AWS.
         file: JSON, as printed by ``terraform output -json deployment``; by default POSTBUS_DEPLOYMENT.
     Raises:
         CannotRun: says what is missing and what to do about it.
@@ -112,7 +119,19 @@ def load(prefix: str = "", region: str | None = None, file: str | Path | None = 
     file = file or os.environ.get("POSTBUS_DEPLOYMENT")
     if file:
         return _checked(_from_file(Path(file)), str(file))
+    if not region:
+        raise CannotRun(_which_region(prefix))
     return _from_parameter(f"/{prefix}postbus/deployment", region)
+
+
+def _which_region(prefix: str) -> str:
+    if prefix:
+        return f"--region: which region is {prefix}postbus in? AWS_REGION does not say it to this command."
+    port = os.environ.get("POSTBUS_PORT") or "4566"
+    return (
+        f"no stack is up on port {port} of this machine: `make demo` starts one; "
+        "or name a deployment on AWS by --region."
+    )
 
 
 def _from_file(file: Path) -> str:
@@ -122,14 +141,12 @@ def _from_file(file: Path) -> str:
         raise CannotRun(f"--deployment {file}: cannot be read: {error.strerror or error}.") from None
 
 
-def _from_parameter(name: str, region: str | None) -> Deployment:
+def _from_parameter(name: str, region: str) -> Deployment:
     import boto3
-    from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         answer = boto3.client("ssm", region_name=region).get_parameter(Name=name)
-    except NoRegionError:
-        raise CannotRun("--region: which region? Name it, or set AWS_REGION.") from None
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code == "ParameterNotFound":

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
+from typer.core import TyperCommand
 
 from postbus.adapters.aws_calls import answering
 from postbus.adapters.dynamodb_outcome_reader import OutcomeReader
@@ -44,6 +45,21 @@ class SafeConsole(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+class Changing(TyperCommand):
+    """A command that may change something: it says first which deployment it speaks to.
+
+    To standard error; not for a program, and not where nothing is to be changed.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        if not ctx.params.get("as_json") and not ctx.params.get("dry_run"):
+            desk = desk_of(ctx)
+            SafeConsole(stderr=True, soft_wrap=True).print(
+                f"to {desk.deployment}:", style="dim", markup=False, highlight=False
+            )
+        return super().invoke(ctx)
 
 
 class Desk:

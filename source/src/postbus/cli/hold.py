@@ -9,19 +9,28 @@ from rich.text import Text
 
 from postbus.adapters.dynamodb_directory import DynamoDbDirectory
 from postbus.cli.decisions import Decided, Decisions, Examination
-from postbus.cli.desk import AS_JSON, OPERATOR, REASON, Desk, ago, checked_reason, desk_of
-from postbus.cli.errors import Exit
+from postbus.cli.desk import AS_JSON, OPERATOR, REASON, Changing, Desk, ago, checked_reason, desk_of
+from postbus.cli.errors import CannotRun, Exit
+from postbus.cli.resubmission import Resubmission
 from postbus.domain import release
 from postbus.domain.enrichment import Rejection
+from postbus.domain.errors import Malformed
 from postbus.domain.event import format_time
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
 from postbus.domain.release import Command
 from postbus.domain.transaction import Transaction
 
-app = typer.Typer(help=__doc__, no_args_is_help=True)
+app = typer.Typer(help="Held payments: see them, release them, refuse them.", no_args_is_help=True)
 
-TRANSACTION = typer.Argument(..., metavar="TRANSACTION", help="Its id, such as visa-A10005.")
+
+def _given(transaction_id: str) -> str:
+    if not transaction_id.strip():
+        raise CannotRun("TRANSACTION: an id, such as visa-A10005, not an empty text.")
+    return transaction_id
+
+
+TRANSACTION = typer.Argument(..., metavar="TRANSACTION", help="Its id, such as visa-A10005.", callback=_given)
 
 
 def decisions(desk: Desk) -> Decisions:
@@ -86,15 +95,24 @@ def show(context: typer.Context, transaction_id: str = TRANSACTION, as_json: boo
         data["other"] = other
     if held.context and "trace" in held.context:
         data["trace"] = held.context["trace"]
+    if conflicts := held_conflicts(desk, transaction_id):
+        data["held_conflicts"] = conflicts
+    data["record_changed"] = _record_changed(desk, held) if is_held else False
     parts: list[Any] = [Text(f"{transaction_id} is {held.state.value} since {format_time(held.decided_at)}")]
+    if data["record_changed"]:
+        parts.append(
+            Text("Its record has changed since: what is decided here is what came in.", "bold yellow")
+        )
     findings = Table("finding", "severity", "text", title="findings")
     for finding in data["findings"]:
         findings.add_row(finding["id"], finding["severity"], finding["text"])
-    parts += [findings, _side_by_side(held, other_id, other), *[Text(f"• {line}") for line in allowed]]
+    beside = _side_by_side(held, other_id, other)
+    parts += [table for table in (findings, beside) if table.row_count]
+    parts += [Text(f"• {line}") for line in (*allowed, *map(told_of_conflict, conflicts))]
     desk.show(as_json, data, *parts)
 
 
-@app.command("release")
+@app.command("release", cls=Changing)
 def release_held(
     context: typer.Context,
     transaction_id: str = TRANSACTION,
@@ -109,7 +127,7 @@ def release_held(
     _tell(desk, as_json, decided, OutcomeState.RELEASED, OutcomeState.SENDING, OutcomeState.POSTED)
 
 
-@app.command()
+@app.command(cls=Changing)
 def refuse(
     context: typer.Context,
     transaction_id: str = TRANSACTION,
@@ -134,6 +152,41 @@ def cancel(
     desk = desk_of(context)
     decided = decisions(desk).cancel(transaction_id, _command(desk, reason, operator))
     _tell(desk, as_json, decided, OutcomeState.VOIDED)
+
+
+def nothing_known(desk: Desk, transaction_id: str) -> str:
+    """What to say of a transaction that neither an outcome nor the timeline knows, and where to look."""
+    source = next((one for one in desk.deployment.sources if transaction_id.startswith(f"{one}-")), None)
+    parked = f"`postbus dlq show quarantine-{source}`" if source else "`postbus dlq list`"
+    return (
+        f"transaction: nothing is known of {transaction_id!r}.  An id is <source>-<authorisation id>, "
+        f"such as visa-A10005; was the record approved?  A malformed one lies in quarantine: {parked}.  "
+        "`postbus reconcile --dry-run` finds the lost."
+    )
+
+
+def held_conflicts(desk: Desk, transaction_id: str) -> list[str]:
+    """Ids of what is held because it came under this transaction's id with other content."""
+    held = desk.outcomes.in_state(OutcomeState.HELD)
+    return sorted(one.transaction_id for one in held if one.data.get("conflict_with") == transaction_id)
+
+
+def told_of_conflict(conflict: str) -> str:
+    return f"the same id came with other content, which is held: postbus hold show {conflict}"
+
+
+def _record_changed(desk: Desk, held: Outcome) -> bool:
+    """Whether the record in the input table is not what was held any more: later content is not looked at."""
+    transaction = Transaction.from_data(held.data["transaction"])
+    if transaction.source not in desk.deployment.sources:
+        return False
+    way_in = Resubmission(desk, transaction.source)
+    came_as = held.data.get("conflict_with", held.transaction_id)
+    image = way_in.table.find(came_as.removeprefix(f"{transaction.source}-"))
+    if image is None:
+        return False
+    now = way_in.read(image)
+    return isinstance(now, Malformed) or now.content_hash != held.content_hash
 
 
 def _command(desk: Desk, reason: str, operator: str | None) -> Command:

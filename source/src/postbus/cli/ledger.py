@@ -6,7 +6,7 @@ from rich.text import Text
 
 from postbus.cli.desk import AS_JSON, Desk, desk_of
 from postbus.cli.errors import CannotRun, Exit, NotDone
-from postbus.cli.hold import TRANSACTION
+from postbus.cli.hold import TRANSACTION, nothing_known
 from postbus.domain.money import Money
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
@@ -54,6 +54,8 @@ def entries(context: typer.Context, transaction_id: str = TRANSACTION, as_json: 
     _own_books(desk)
     found = desk.books.entries(transaction_id)
     if not found:
+        if desk.outcomes.find(transaction_id) is None and not desk.timeline.story(transaction_id).events:
+            raise CannotRun(nothing_known(desk, transaction_id))
         raise NotDone(
             f"{transaction_id} has booked nothing; `postbus trace {transaction_id}` says where it is."
         )

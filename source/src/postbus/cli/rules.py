@@ -12,7 +12,7 @@ from rich.text import Text
 
 from postbus.adapters import rules_folder, zen_rules
 from postbus.adapters.s3_rulesets import Publication, PublishedMeanwhile, S3Rulesets
-from postbus.cli.desk import AS_JSON, OPERATOR, REASON, Desk, checked_reason, desk_of
+from postbus.cli.desk import AS_JSON, OPERATOR, REASON, Changing, Desk, checked_reason, desk_of
 from postbus.cli.errors import CannotRun, Exit, NotDone
 from postbus.domain.errors import Malformed
 from postbus.domain.ruleset import Ruleset
@@ -92,7 +92,7 @@ def check(context: typer.Context, folder: Path | None = FOLDER, as_json: bool = 
     raise typer.Exit(Exit.NOT_DONE)
 
 
-@app.command()
+@app.command(cls=Changing)
 def publish(
     context: typer.Context,
     folder: Path | None = FOLDER,
@@ -110,7 +110,7 @@ def publish(
     _tell(desk, as_json, done)
 
 
-@app.command()
+@app.command(cls=Changing)
 def rollback(
     context: typer.Context,
     to: str = typer.Option(..., "--to", metavar="RULESET", help="An earlier one; see `postbus rules list`."),
@@ -121,7 +121,7 @@ def rollback(
     """Put an earlier published ruleset in force again."""
     desk = desk_of(context)
     reason = checked_reason(reason)
-    with _alone():
+    with _alone("--to"):
         done = _rulesets(desk).roll_back(to, desk.operator(operator), reason, desk.now())
     _tell(desk, as_json, done)
 
@@ -135,7 +135,8 @@ def _chosen(desk: Desk, version: str | None, folder: Path | None) -> tuple[Rules
         return _from_folder(folder), f"as it is in {folder}"
     rulesets = _rulesets(desk)
     if version is not None:
-        return rulesets.ruleset(version), "as it was published"
+        with _typed("RULESET"):
+            return rulesets.ruleset(version), "as it was published"
     current = rulesets.current()
     if current is None:
         return rules_folder.packaged(), "as it is in this tree; nothing was published yet"
@@ -147,10 +148,20 @@ def _from_folder(folder: Path | None) -> Ruleset:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """A refusal that is about the state of things, and not about what was typed."""
+def _typed(argument: str) -> Iterator[None]:
+    """A version that is refused is told by the argument it was typed for."""
     try:
         yield
+    except Malformed as error:
+        raise Malformed(argument, error.expected) if error.field == "version" else error from None
+
+
+@contextmanager
+def _alone(argument: str = "version") -> Iterator[None]:
+    """A refusal that is about the state of things, and not about what was typed."""
+    try:
+        with _typed(argument):
+            yield
     except PublishedMeanwhile as error:
         raise NotDone(f"{error}.") from None
     except Malformed as error:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from postbus.adapters.dynamodb_ledger import DynamoDbLedger
 from postbus.adapters.dynamodb_records import DynamoDbRecords
-from postbus.cli.desk import AS_JSON, desk_of
+from postbus.cli.desk import AS_JSON, Changing, desk_of
 from postbus.domain import sample
 from postbus.domain.money import Money
 from postbus.domain.posting import Account
@@ -25,7 +25,7 @@ def data() -> None:
     """Made-up reference data, for a deployment to be tried with."""
 
 
-@app.command()
+@app.command(cls=Changing)
 def load(context: typer.Context, as_json: bool = AS_JSON) -> None:
     """Write made-up accounts, merchants and rates, and fund the named accounts; again changes nothing."""
     desk = desk_of(context)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from postbus.cli.desk import AS_JSON, ago, desk_of
 from postbus.cli.errors import CannotRun
-from postbus.cli.hold import TRANSACTION
+from postbus.cli.hold import TRANSACTION, held_conflicts, nothing_known, told_of_conflict
 from postbus.domain.event import Event, format_time
 from postbus.domain.lifecycle import COMMANDS, FACTS
 from postbus.domain.money import Money
@@ -28,15 +28,16 @@ def trace(context: typer.Context, transaction_id: str = TRANSACTION, as_json: bo
         desk.show(as_json, _as_data(transaction_id, story, None))
         if as_json:
             return
-        raise CannotRun(
-            f"transaction: nothing is known of {transaction_id!r}.  An id is <source>-<authorisation id>, "
-            "such as visa-A10005; was the record approved?  `postbus reconcile --dry-run` finds the lost."
-        )
+        raise CannotRun(nothing_known(desk, transaction_id))
     data = {**_as_data(transaction_id, story, outcome), "notes": notes}
+    contradicting = held_conflicts(desk, transaction_id)
+    if contradicting:
+        data["held_conflicts"] = contradicting
     by_hand = [
         Text(f"{note['did']} at {note['at']} by {note['operator']}: “{note['reason']}”") for note in notes
     ]
-    desk.show(as_json, data, *_for_people(transaction_id, story, outcome), *by_hand)
+    against = [Text(told_of_conflict(one)) for one in contradicting]
+    desk.show(as_json, data, *_for_people(transaction_id, story, outcome), *against, *by_hand)
 
 
 def _as_data(transaction_id: str, story: Story, outcome: Outcome | None) -> dict[str, Any]:
