@@ -11,7 +11,7 @@ from local import emulator
 from local.processes import Background
 from local.progress import Step, console
 from local.settings import LOCAL, ROOT, CannotRun, Settings, make_local
-from local.terraform import Terraform, find
+from local.terraform import Failed, Terraform, find
 from local.terraform import process as terraform_process
 
 
@@ -50,8 +50,7 @@ def up(settings: Settings) -> None:
             step.done(f"the emulator answers at {settings.endpoint}")
     elif not emulator.port_taken(settings.port):
         raise CannotRun(f"{chosen['name']} does not answer at {settings.endpoint}: start it first.")
-    deployed.init()
-    deployed.apply()
+    _deploy(deployed, from_nothing=chosen["id"] == "ministack" and not deployed.state.exists())
     with Step("reading what was deployed") as step:
         deployment = deployed.output("deployment")
         settings.deployment_file.write_text(json.dumps(deployment, indent=1), encoding="utf-8")
@@ -68,6 +67,27 @@ def up(settings: Settings) -> None:
         }
         runner.start([*command, f"--positions={settings.folder / 'positions.json'}"], environment)
         console.print(f"[green]✓[/green] the pipe runner delivers {', '.join(pipes)}")
+
+
+def _deploy(deployed: Terraform, from_nothing: bool) -> None:
+    """Apply; once more from nothing where an answer was lost on the way.
+
+    On a very busy machine the emulator's answer to a creation may not arrive.  The provider asks again, and is
+    told that there is one already: its own, of which it knows nothing.
+    """
+    deployed.init()
+    try:
+        deployed.apply()
+    except Failed as error:
+        if not from_nothing or "StatusCode: 409" not in str(error):
+            raise
+        console.print(f"[yellow]an answer was lost, so all of it again:[/yellow] {error}", highlight=False)
+        settings = deployed.settings
+        emulator.stop(settings, keep_state=False)
+        shutil.rmtree(settings.folder)
+        emulator.start(settings)
+        deployed.init()
+        deployed.apply()
 
 
 def down(settings: Settings) -> None:

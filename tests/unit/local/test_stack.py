@@ -1,0 +1,67 @@
+"""Bringing the stack up: what is tried again, and what is not."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import emulator, stack
+from local.terraform import Failed
+
+LOST = "creating API Gateway Resource: https response error StatusCode: 409, ConflictException: already there"
+
+
+@dataclass
+class Deploying:
+    """As much of Terraform as brings a stack up; each apply takes the next ending."""
+
+    settings: Any
+    endings: list[str]
+    done: list[str] = field(default_factory=list)
+
+    def init(self) -> None:
+        self.done.append("init")
+
+    def apply(self) -> None:
+        self.done.append("apply")
+        if ending := self.endings.pop(0):
+            raise Failed(ending)
+
+
+@dataclass(frozen=True)
+class Folder:
+    folder: Path
+
+
+@pytest.fixture
+def deploying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploying:
+    found = Deploying(Folder(tmp_path / "stack"), [])
+    found.settings.folder.mkdir()
+    monkeypatch.setattr(emulator, "stop", lambda _settings, keep_state: found.done.append("stop"))
+    monkeypatch.setattr(emulator, "start", lambda _settings: found.done.append("start"))
+    return found
+
+
+def test_an_answer_that_was_lost_is_made_up_for_from_nothing(deploying: Deploying) -> None:
+    deploying.endings = [LOST, ""]
+    stack._deploy(deploying, from_nothing=True)  # type: ignore[arg-type]
+    assert deploying.done == ["init", "apply", "stop", "start", "init", "apply"]
+    assert not deploying.settings.folder.exists()
+
+
+def test_it_is_made_up_for_once(deploying: Deploying) -> None:
+    deploying.endings = [LOST, LOST]
+    with pytest.raises(Failed):
+        stack._deploy(deploying, from_nothing=True)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("error", "from_nothing"), [(LOST, False), ("StatusCode: 400", True)])
+def test_what_is_there_already_or_really_wrong_is_left_as_it_is(
+    deploying: Deploying, error: str, from_nothing: bool
+) -> None:
+    deploying.endings = [error, ""]
+    with pytest.raises(Failed):
+        stack._deploy(deploying, from_nothing)  # type: ignore[arg-type]
+    assert deploying.done == ["init", "apply"]
+    assert deploying.settings.folder.exists()
