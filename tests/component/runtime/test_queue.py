@@ -11,7 +11,7 @@ import pytest
 from postbus.domain.errors import InvariantBroken, Malformed, OutcomeUnknown, Unavailable
 from postbus.domain.event import Event
 from postbus.domain.steps import Defer, Emit, Park, Result
-from postbus.runtime.queue import deferral_seconds, process
+from postbus.runtime.queue import Surprises, deferral_seconds, process
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -159,15 +159,30 @@ def test_a_dependency_that_does_not_answer_is_never_given_up(error: Exception) -
     assert 450 <= queue.deferred["r0"] <= 900
 
 
-def test_an_error_nobody_foresaw_is_tried_again_and_parked_in_the_end() -> None:
-    def step(_events: Sequence[Event]) -> Sequence[Result]:
-        raise KeyError("surprise")
+def surprised(_events: Sequence[Event]) -> Sequence[Result]:
+    raise KeyError("surprise")
 
+
+def test_an_error_nobody_foresaw_is_tried_again_and_parked_in_the_end() -> None:
+    queue, surprises = FakeQueue(), Surprises()
+    for tries in range(1, 5):
+        answer = process([record(0, tries)], surprised, FakeBus(), queue, surprises=surprises)
+        assert (failed(answer), queue.parked) == (["m0"], {})
+    assert failed(process([record(0, 5)], surprised, FakeBus(), queue, surprises=surprises)) == []
+    assert queue.parked == {"m0": "KeyError after 5 tries"}
+
+
+def test_what_was_deferred_through_an_outage_is_not_parked_at_its_first_surprise() -> None:
     queue = FakeQueue()
-    assert failed(process([record(0, tries=4)], step, FakeBus(), queue)) == ["m0"]
-    assert queue.parked == {}
-    assert failed(process([record(0, tries=5)], step, FakeBus(), queue)) == []
-    assert list(queue.parked) == ["m0"]
+    answer = process([record(0, tries=400)], surprised, FakeBus(), queue, surprises=Surprises())
+    assert (failed(answer), queue.parked) == (["m0"], {})
+
+
+def test_of_more_messages_than_are_remembered_the_oldest_are_forgotten() -> None:
+    surprises = Surprises()
+    for number in range(10_001):
+        surprises.meet(f"m{number}")
+    assert (surprises.meet("m10000"), surprises.meet("m0")) == (2, 1)
 
 
 def test_what_cannot_be_parked_is_not_forgotten() -> None:

@@ -20,8 +20,33 @@ from postbus.runtime.logging import log_unexpected, logger
 _LONGEST_DEFERRAL_SECONDS = 900
 _FIRST_DEFERRAL_SECONDS = 2
 
-# An error nobody foresaw is tried this often, for it may pass, and then parked.
+# An error nobody foresaw is met this often, for it may pass, and then the message is parked.
 _UNEXPECTED_TRIES = 5
+_MOST_REMEMBERED = 10_000
+
+
+class Surprises:
+    """How often an error nobody foresaw met each message, as far as this process remembers.
+
+    The queue's receive count is no measure of it: deferrals count there as well, and a message that waited
+    for a dependency would be parked at its first surprise.  A process that ends forgets, and another one
+    starts anew: then there are more tries than meant, never fewer, and at most as many as the queue allows.
+    """
+
+    def __init__(self) -> None:
+        self._met: dict[str, int] = {}
+
+    def meet(self, message_id: str) -> int:
+        """Count one more; how many there are now."""
+        count = self._met.pop(message_id, 0) + 1
+        if len(self._met) >= _MOST_REMEMBERED:
+            del self._met[next(iter(self._met))]
+        self._met[message_id] = count
+        return count
+
+
+# Of this process: whichever step meets them, a message's id is its own.
+SURPRISES = Surprises()
 
 T = TypeVar("T")
 
@@ -45,6 +70,10 @@ class Fail:
     reason: str
 
 
+# What becomes of the message with this place in its batch, whose step raised.
+Sort = Callable[[int, Exception], Defer | Park | Fail]
+
+
 def deferral_seconds(receive_count: int, jitter: float) -> int:
     """How long a message waits that was received so often: exponential, jittered, at most 15 minutes.
 
@@ -63,6 +92,7 @@ def process(
     bus: EventBus,
     queue: Queue,
     jitter: Callable[[], float] = random.random,
+    surprises: Surprises = SURPRISES,
 ) -> dict[str, list[dict[str, str]]]:
     """Run a batch of SQS records through a step.
 
@@ -80,9 +110,12 @@ def process(
             events[index] = Event.from_bus(body_of(record))
         except Malformed as error:
             verdicts[index] = Park(str(error))
-    tries = {index: receive_count(records[index]) for index in events}
-    verdicts |= _run(step, events, tries)
-    verdicts |= _publish(bus, verdicts, tries)
+
+    def sort(index: int, error: Exception) -> Defer | Park | Fail:
+        return verdict_on(error, records[index], surprises)
+
+    verdicts |= _run(step, events, sort)
+    verdicts |= _publish(bus, verdicts, sort)
     failures = _put_away_all(
         [(record, verdicts[index]) for index, record in enumerate(records)], queue, jitter
     )
@@ -117,7 +150,7 @@ def _run_one(step: Callable[[Any], None], record: Mapping[str, Any]) -> Result |
     try:
         step(body_of(record))
     except Exception as error:  # noqa: BLE001 - sorted by who must act
-        return verdict_on(error, receive_count(record))
+        return verdict_on(error, record)
     return Emit(())
 
 
@@ -134,7 +167,7 @@ def receive_count(record: Mapping[str, Any]) -> int:
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
-def _run(step: Step, events: Mapping[int, Event], tries: Mapping[int, int]) -> dict[int, Result | Fail]:
+def _run(step: Step, events: Mapping[int, Event], sort: Sort) -> dict[int, Result | Fail]:
     """The step's results by index.  A batch that raises is taken apart, so that only the culprit fails."""
     if not events:
         return {}
@@ -143,34 +176,30 @@ def _run(step: Step, events: Mapping[int, Event], tries: Mapping[int, int]) -> d
     except Exception as error:  # noqa: BLE001 - sorted below, by who must act; nothing goes on as if it had worked
         if len(events) > 1 and not isinstance(error, Unavailable):
             half, rest = _halves(events)
-            return _run(step, half, tries) | _run(step, rest, tries)
-        return {index: verdict_on(error, tries[index]) for index in events}
+            return _run(step, half, sort) | _run(step, rest, sort)
+        return {index: sort(index, error) for index in events}
     if len(results) != len(events):
         raise InvariantBroken(f"{len(results)} results for {len(events)} events")
     return dict(zip(events, results, strict=True))
 
 
-def verdict_on(error: Exception, tries: int) -> Defer | Park | Fail:
-    """What becomes of a message whose step raised, by who must act.
-
-    Args:
-        tries: how often it was received.
-    """
+def verdict_on(
+    error: Exception, record: Mapping[str, Any], surprises: Surprises = SURPRISES
+) -> Defer | Park | Fail:
+    """What becomes of a message whose step raised, by who must act."""
     match error:
         case Unavailable() | OutcomeUnknown():
             return Defer(str(error))
         case Malformed() | InvariantBroken():
             return Park(f"{type(error).__name__}: {error}")
-        case _ if tries >= _UNEXPECTED_TRIES:
+        case _ if (tries := surprises.meet(str(record["messageId"]))) >= _UNEXPECTED_TRIES:
             return Park(f"{type(error).__name__} after {tries} tries")
         case _:
             log_unexpected(error)
             return Fail(type(error).__name__)
 
 
-def _publish(
-    bus: EventBus, verdicts: Mapping[int, Result | Fail], tries: Mapping[int, int]
-) -> dict[int, Result | Fail]:
+def _publish(bus: EventBus, verdicts: Mapping[int, Result | Fail], sort: Sort) -> dict[int, Result | Fail]:
     """Announce everything; the messages that must come back because the bus refused theirs."""
     emitted = {
         index: verdict for index, verdict in verdicts.items() if isinstance(verdict, Emit) and verdict.events
@@ -182,8 +211,8 @@ def _publish(
     except Exception as error:  # noqa: BLE001 - as in _run: an entry the bus chokes on fails its own message only
         if len(emitted) > 1 and not isinstance(error, Unavailable):
             half, rest = _halves(emitted)
-            return _publish(bus, half, tries) | _publish(bus, rest, tries)
-        return {index: verdict_on(error, tries[index]) for index in emitted}
+            return _publish(bus, half, sort) | _publish(bus, rest, sort)
+        return {index: sort(index, error) for index in emitted}
     return {
         index: Defer(f"the bus refused an event: {refused[event.event_id]}")
         for index, verdict in emitted.items()

@@ -12,7 +12,7 @@ from postbus.domain.steps import Defer, Park
 from postbus.ports import Clock
 from postbus.ports_iso20022 import MessageStore, Steps
 from postbus.runtime.logging import logger
-from postbus.runtime.queue import Fail, Queue, body_of, put_away, receive_count, verdict_on
+from postbus.runtime.queue import SURPRISES, Fail, Queue, Surprises, body_of, put_away, verdict_on
 
 Verdict = StepResult | Fail
 
@@ -26,6 +26,7 @@ def process_steps(
     queue: Queue,
     clock: Clock,
     jitter: Callable[[], float] = random.random,
+    surprises: Surprises = SURPRISES,
 ) -> dict[str, list[dict[str, str]]]:
     """Run a batch of SQS records of a step's queue through the step, one by one.
 
@@ -42,7 +43,7 @@ def process_steps(
     failures, counts = [], Counter[str]()
     for record in records:
         group = _group(record)
-        verdict: Verdict = waiting.get(group) or _run(record, own, step, store, steps, clock)
+        verdict: Verdict = waiting.get(group) or _run(record, own, step, store, steps, clock, surprises)
         counts[type(verdict).__name__.lower()] += 1
         if isinstance(verdict, Took | Next) or put_away(record, verdict, queue, jitter):
             continue
@@ -58,7 +59,13 @@ def _group(record: Mapping[str, Any]) -> str:
 
 
 def _run(
-    record: Mapping[str, Any], own: StepName, step: Step, store: MessageStore, steps: Steps, clock: Clock
+    record: Mapping[str, Any],
+    own: StepName,
+    step: Step,
+    store: MessageStore,
+    steps: Steps,
+    clock: Clock,
+    surprises: Surprises,
 ) -> Verdict:
     try:
         call = StepCall.from_data(body_of(record))
@@ -67,7 +74,7 @@ def _run(
     try:
         verdict = _take(call, own, step, store, steps, clock)
     except Exception as error:  # noqa: BLE001 - sorted by who must act
-        verdict = verdict_on(error, receive_count(record))
+        verdict = verdict_on(error, record, surprises)
     if not isinstance(verdict, Park):
         return verdict
     try:
