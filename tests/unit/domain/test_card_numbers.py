@@ -3,6 +3,7 @@
 import json
 import re
 import string
+import time
 import uuid
 from datetime import datetime
 
@@ -206,3 +207,10 @@ def test_keys_that_look_alike_once_masked_are_both_kept() -> None:
     alike = (f"4{number:011d}{VISA[-4:]}" for number in range(999))
     twin = next(digits for digits in alike if passes_luhn(digits) and digits != VISA)
     assert len(masked({VISA: 1, twin: 2})) == 2
+
+
+@pytest.mark.parametrize("text", ["3 " * 195_000, "4 1" * 100_000], ids=["threes", "pairs"])
+def test_of_a_text_too_long_to_be_searched_well_no_long_number_is_left(text: str) -> None:
+    began = time.process_time()
+    assert long_numbers(mask(f"{text} {VISA}")) == []
+    assert time.process_time() - began < 1

@@ -24,6 +24,10 @@ _ON_CARDS = re.compile(r"4(?: 4){2}(?: [1-4]){1,2}|4 6 [45]")
 # Longer than this, a run is not searched: it holds something that passes the check in all likelihood.
 _MOST_SEARCHED = 40
 
+# Seconds, not minutes, whatever the text: this many characters are searched number by number, so often.
+_MOST_READ = 50_000
+_MOST_LOOKS = 8
+
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 _NOT_CARDS = re.compile(
     r"(?<![0-9A-Za-z])(?:"
@@ -51,11 +55,17 @@ def long_numbers(text: str) -> list[str]:
 def mask(text: str) -> str:
     """``text`` with each card number's digits replaced by ``*``, but for the last four.
 
-    Of a run too long for a card number none is left: its last four may be a code or a date.
+    Of a run too long for a card number none is left: its last four may be a code or a date.  Of a text longer
+    than anything that is meant to be read, no long number is left: to search it well would take too long.
     """
-    while found := list(_spans(text)):  # again: what is left of one may have been part of another
+    if len(text) > _MOST_READ:
+        return without_long_numbers(text)
+    for _ in range(_MOST_LOOKS):  # again: what is left of one may have been part of another
+        found = list(_spans(text))
+        if not found:
+            return text
         text = _starred(text, ((start, _hidden_until(text, start, end)) for start, end in found))
-    return text
+    return without_long_numbers(text)
 
 
 def without_long_numbers(text: str) -> str:

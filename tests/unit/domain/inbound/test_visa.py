@@ -1,6 +1,7 @@
 """Card authorisations become transactions exactly, or are refused with the field that is at fault."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postbus.adapters.record_schemas import record_schema
+from postbus.domain.card_numbers import long_numbers
 from postbus.domain.errors import Malformed
 from postbus.domain.inbound import SOURCES, RecordSchema
 from postbus.domain.money import Money
@@ -163,3 +165,33 @@ def test_of_several_faults_the_first_in_the_schemas_order_is_named() -> None:
         with pytest.raises(Malformed) as fault:
             read(example("purchase", **changes))
         assert fault.value.field == "auth"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"card_acceptor_id": "3 " * 195_000}, "card_acceptor_id"),
+        ({"note": "3 " * 195_000}, "note"),
+        ({"note": {f"n{number}": ["3 3 3 3 3"] for number in range(30_000)}}, "note"),
+        ({f"note {number}": "3 " * 400 for number in range(450)}, ""),
+        ({"3 " * 30_000: "x"}, None),
+    ],
+    ids=["known", "unknown", "nested", "many", "name"],
+)
+def test_a_record_larger_than_any_can_be_is_refused_before_it_is_searched(
+    changes: dict[str, Any], field: str | None
+) -> None:
+    record = example("purchase", **changes)
+    began = time.process_time()
+    with pytest.raises(Malformed) as fault:
+        read(record)
+    assert time.process_time() - began < 0.3
+    assert field is None or fault.value.field == field
+    assert len(fault.value.field) <= 64
+    assert long_numbers(str(fault.value)) == []
+
+
+def test_every_example_is_far_smaller_than_a_record_may_be() -> None:
+    records = [json.loads(path.read_text()) for path in EXAMPLES.glob("*.json")]
+    assert records
+    assert max(len(json.dumps(record)) for record in records) < 3_000

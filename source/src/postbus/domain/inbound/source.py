@@ -17,6 +17,11 @@ APPROVED = "APPROVED"
 
 NO_CARD_NUMBER = "no card number (13 to 19 digits that pass the Luhn check)"
 
+# Ten times what the longest field may have, and more than all of them together.  Beyond that it is malformed
+# whatever it holds, and is not searched for card numbers, which would take the neighbours' time.
+_MOST_OF_A_VALUE = 1_000
+_MOST_OF_A_RECORD = 10_000
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MOST_OF_A_NAME = 64
 
@@ -38,6 +43,7 @@ class RecordSchema:
 
     def check(self, record: Mapping[str, Any]) -> None:
         """Accept the record or raise Malformed for its first fault, in the order of the schema's fields."""
+        self._check_size(record)
         for found in card_numbers.places(record):
             raise Malformed(found, f"{NO_CARD_NUMBER}: send its token")
         faults = [self._fault(error) for error in self._validator.iter_errors(record)]
@@ -57,10 +63,24 @@ class RecordSchema:
             case "dependentRequired":
                 return self._missing(record, [need for name in rule if name in record for need in rule[name]])
             case "additionalProperties":
-                unknown = card_numbers.without_long_numbers(min(record.keys() - self._properties.keys()))
-                return Malformed(_CONTROL.sub("?", unknown)[:_MOST_OF_A_NAME], "no such field")
+                return self._unknown(min(record.keys() - self._properties.keys()))
         field = str(error.absolute_path[0]) if error.absolute_path else ""
         return Malformed(field, self._expected(field) if field else "an object of named fields")
+
+    def _check_size(self, record: Mapping[str, Any]) -> None:
+        whole = 0
+        for name, value in record.items():
+            size = _size(value)
+            if max(len(name), size) > _MOST_OF_A_VALUE:
+                known = name in self._properties
+                raise Malformed(name, self._expected(name)) if known else self._unknown(name)
+            whole += len(name) + size
+        if whole > _MOST_OF_A_RECORD:
+            raise Malformed("", f"a record of at most {_MOST_OF_A_RECORD} characters")
+
+    def _unknown(self, name: str) -> Malformed:
+        shown = card_numbers.without_long_numbers(name)
+        return Malformed(_CONTROL.sub("?", shown)[:_MOST_OF_A_NAME], "no such field")
 
     def _missing(self, record: Mapping[str, Any], needed: Sequence[str]) -> Malformed:
         missing = next(name for name in needed if name not in record)
@@ -72,6 +92,15 @@ class RecordSchema:
     def _position(self, fault: Malformed) -> tuple[int, str]:
         known = list(self._properties)
         return (known.index(fault.field) if fault.field in known else len(known), fault.field)
+
+
+def _size(value: Any) -> int:
+    """How many characters there are to search, of members and their names; a number has up to 40."""
+    if isinstance(value, Mapping):
+        return 1 + sum(len(name) + _size(member) for name, member in value.items())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return 1 + sum(map(_size, value))
+    return len(value) if isinstance(value, str) else 40
 
 
 @dataclass(frozen=True, slots=True)
