@@ -1,6 +1,7 @@
 """Stories of made-up payments, event by event, for tests of whoever reads them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ from postbus.domain.event import Event
 from postbus.domain.money import Money
 from postbus.domain.outcome import Outcome
 from postbus.domain.rules import Evaluation, Finding, Severity
+from postbus.domain.settlement import NOTHING, Decide, settle
 from postbus.domain.transaction import Kind, Transaction, content_hash
-from tests.fakes.approvals import ALICE, NOON
+from tests.fakes.approvals import ALICE, NOON, instruction
 
 HIGH_AMOUNT = Finding("high-amount", "HIGH_AMOUNT", Severity.HOLD, "above what is posted unseen")
 DUPLICATE = Finding("suspected-duplicate", "SUSPECTED_DUPLICATE", Severity.HOLD, "has been here before")
@@ -75,6 +77,22 @@ def held(
     evaluation = Evaluation(findings or (HIGH_AMOUNT,), "r1", trace={})
     outcome = rules.objection(second, evaluation, None, second.occurred_at + timedelta(seconds=0.2))
     return [first, second, outcome.announcement()], outcome
+
+
+def came_first(auth: str = "A1", fits: bool = False) -> tuple[Outcome, Outcome]:
+    """The outcomes of a reversal that came before ``visa-<auth>`` was seen, and of that.
+
+    Args:
+        fits: whether it is what the reversal takes back.
+    """
+    plan = settle(instruction(f"R-{auth}", Kind.REVERSAL, reverses=auth), NOTHING, NOTHING, 0)
+    assert isinstance(plan, Decide)
+    own, original = plan.outcomes
+    if fits:
+        data = transaction(auth).to_data()
+        expected = {name: data[name] for name in ("account_token", "amount", "billing")}
+        original = replace(original, context={"taken_back": expected})
+    return own, original
 
 
 class RecordingBus:

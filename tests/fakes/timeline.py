@@ -27,6 +27,7 @@ class InMemoryTimeline:
         for transaction_id in dict.fromkeys(event.transaction_id for event in events):
             told = Story.of(event for event in events if event.transaction_id == transaction_id)
             self.events.setdefault(transaction_id, []).extend(told.events)
+            told = told.own
             if told.is_final:
                 if not told.has_beginning:
                     self.listed.pop(transaction_id, None)

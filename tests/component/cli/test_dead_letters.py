@@ -396,10 +396,33 @@ def test_what_the_stream_has_forgotten_is_found_by_comparing_the_table(world: Wo
 
     approved = world.put_record(auth="B1")
     world.deployment._clients["dynamodbstreams"] = Trimmed()
+    _, voided = stories.came_first("B1")  # a reversal that is not of it is no trace of it
+    world.outcomes.decide(voided)
+    world.timeline.record([voided.announcement()])
     for _ in range(2):
         world.send("dead_letters", "pipe-visa", positions(0, 0))
     assert world.ask("dlq", "redrive", "pipe-visa")["redriven"] == 2
     assert [event.transaction_id for event in world.on_the_bus()] == [approved]
+
+
+def test_what_may_have_been_in_a_forgotten_position_and_cannot_be_brought_in_keeps_its_letter(
+    world: World,
+) -> None:
+    class Trimmed:
+        def get_shard_iterator(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "TrimmedDataAccessException"}}, "GetShardIterator")
+
+    missing = world.put_record(auth="B1")
+    changed = world.put_record(auth="A1")
+    world.put_record(auth="B2", transaction_currency="ZZZ")
+    world.outcomes.decide(stories.held("A1")[1])
+    world.deployment._clients["dynamodbstreams"] = Trimmed()
+    world.send("dead_letters", "pipe-visa", positions(0, 0))
+    answer = world.run("dlq", "redrive", "pipe-visa", "--json")
+    assert (answer.exit_code, answer.json["redriven"], depth(world, "pipe-visa")) == (1, 0, 1)
+    (stays,) = answer.json["stay"]
+    assert f"1 changed after they were decided ({changed}); 1 cannot be read (B2)" in stays["reason"]
+    assert [event.transaction_id for event in world.on_the_bus()] == [missing]
 
 
 @pytest.mark.parametrize("shard_is_open", [True, False])

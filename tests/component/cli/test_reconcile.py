@@ -1,9 +1,17 @@
 """Approved records that left no trace are found and brought in; everything else is left as it is."""
 
+from dataclasses import replace
+
+from postbus.adapters.dynamodb_items import plain
+from postbus.adapters.record_schemas import record_schema
 from postbus.domain import sample
-from postbus.domain.inbound import SOURCES
+from postbus.domain.inbound import SOURCES, RecordSchema
+from postbus.domain.lifecycle import OutcomeState
+from postbus.domain.outcome import Outcome
+from postbus.domain.transaction import Transaction
 from tests.component.cli.conftest import World
 from tests.contract.conformance import assert_conforms
+from tests.fakes import stories
 
 
 def test_what_is_missing_is_named_by_a_dry_run_and_brought_in_by_a_real_one(world: World) -> None:
@@ -34,6 +42,60 @@ def test_a_record_brought_in_twice_is_the_same_event_twice(world: World) -> None
     world.ask("reconcile")
     first, second = world.on_the_bus()
     assert (first.event_id, first.data) == (second.event_id, second.data)
+
+
+def came_first(world: World, auth: str) -> Outcome:
+    _, voided = stories.came_first(auth)
+    world.outcomes.decide(voided)
+    world.timeline.record([voided.announcement()])
+    return voided
+
+
+def test_what_only_a_reversal_names_that_is_not_of_it_is_brought_in(world: World) -> None:
+    lost = world.put_record(auth="M1")
+    came_first(world, "M1")
+    answer = world.ask("reconcile")
+    assert (answer["missing"], answer["resubmitted"], answer["changed"]) == ([lost], [lost], [])
+    world.timeline.record(world.on_the_bus())
+    assert world.ask("reconcile")["missing"] == []
+
+
+def test_what_a_reversal_of_it_voided_before_it_came_is_neither_missing_nor_changed(world: World) -> None:
+    world.put_record(auth="M1")
+    record = world.client("dynamodb").scan(TableName="visa")["Items"][0]
+    read = SOURCES["visa"].read(record, plain, RecordSchema(record_schema("visa")))
+    assert isinstance(read, Transaction)
+    _, voided = stories.came_first("M1")
+    data = read.to_data()
+    fitting = {name: data[name] for name in ("account_token", "amount", "billing")}
+    world.outcomes.decide(replace(voided, context={"taken_back": fitting}))
+    answer = world.ask("reconcile")
+    assert (answer["missing"], answer["changed"]) == ([], [])
+
+
+def test_a_reversal_that_came_first_and_does_not_fit_what_is_posted_is_named(world: World) -> None:
+    reversal = world.put_record("reversal", auth="R1", original_auth="A1")
+    record = world.client("dynamodb").scan(TableName="visa")["Items"][0]
+    read = SOURCES["visa"].read(record, plain, RecordSchema(record_schema("visa")))
+    assert isinstance(read, Transaction)
+    own, voided = stories.came_first("A1")
+    ended = replace(own, transaction_id=reversal, content_hash=read.content_hash)
+    for outcome in (ended, voided):
+        world.outcomes.decide(outcome)
+    assert world.ask("reconcile")["without_effect"] == {}
+    approved, posted = stories.paid("A1")[2:]
+    world.outcomes.decide(
+        Outcome.of(
+            approved,
+            OutcomeState.POSTED,
+            posted.type,
+            posted.data["content_hash"],
+            posted.occurred_at,
+            {**posted.data, "transaction": approved.data["transaction"]},
+        )
+    )
+    assert world.ask("reconcile")["without_effect"] == {reversal: "visa-A1"}
+    assert f"{reversal} of visa-A1" in world.run("reconcile").stdout
 
 
 def test_declined_records_and_those_of_other_regions_are_left_alone(world: World) -> None:

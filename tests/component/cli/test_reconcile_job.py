@@ -25,8 +25,33 @@ def test_what_left_no_trace_is_counted_and_left_alone(world: World) -> None:
     world.put_record(auth="M3", home_region="mars-north-1")
     metrics: dict[str, float] = {}
     build([compared(world)], metrics.__setitem__, lambda _: None)({})
-    assert metrics == {"MissingTransactions": 1, "MalformedRecords": 1, "ElsewhereRecords": 1}
+    assert metrics == {
+        "MissingTransactions": 1,
+        "ChangedTransactions": 0,
+        "ReversalsWithoutEffect": 0,
+        "MalformedRecords": 1,
+        "ElsewhereRecords": 1,
+    }
     assert world.on_the_bus() == []
+
+
+def test_what_only_a_reversal_names_that_is_not_of_it_is_missing(world: World) -> None:
+    world.put_record(auth="M1")
+    _, voided = stories.came_first("M1")
+    world.outcomes.decide(voided)
+    world.timeline.record([voided.announcement()])
+    metrics: dict[str, float] = {}
+    build([compared(world)], metrics.__setitem__, lambda _: None)({})
+    assert (metrics["MissingTransactions"], metrics["ChangedTransactions"]) == (1, 0)
+
+
+def test_what_was_changed_after_it_was_decided_is_counted(world: World) -> None:
+    world.put_record(auth="A1")
+    _, outcome = stories.held("A1")
+    world.outcomes.decide(outcome)
+    metrics: dict[str, float] = {}
+    build([compared(world)], metrics.__setitem__, lambda _: None)({})
+    assert (metrics["MissingTransactions"], metrics["ChangedTransactions"]) == (0, 1)
 
 
 def test_what_comes_in_while_the_table_is_read_is_not_lost(world: World) -> None:
@@ -49,10 +74,13 @@ def test_the_deployed_handler_compares_every_source(world: World, monkeypatch: p
     names = {"LEDGER_TABLE": "ledger", "TIMELINE_TABLE": "timeline", "HOME_REGION": REGION}
     names |= {"INPUT_TABLES": "visa=visa,credit_transfers=credit_transfers"}
     answer = bind(Config({f"POSTBUS_{name}": value for name, value in names.items()}))({})
-    assert answer == {"compared": 0, "missing": 0, "malformed": 0, "elsewhere": 2}
+    counts = {"compared": 0, "missing": 0, "changed": 0, "without_effect": 0, "malformed": 0, "elsewhere": 2}
+    assert answer == counts
     found = world.client("cloudwatch").list_metrics(Namespace="Postbus")["Metrics"]
     assert {metric["MetricName"] for metric in found} == {
         "MissingTransactions",
+        "ChangedTransactions",
+        "ReversalsWithoutEffect",
         "MalformedRecords",
         "ElsewhereRecords",
     }

@@ -147,6 +147,49 @@ def test_what_a_late_batch_listed_though_it_is_final_is_closed_without_a_word(sw
     assert list(sweeper.timeline.open()) == []
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("moves", [1, 2, 3])
+def test_a_reversal_that_is_not_of_it_takes_nothing_off_the_list(
+    sweeper: Sweeper, moves: int, first: bool
+) -> None:
+    events = stories.paid()[:moves]
+    _, voided = stories.came_first("A1")
+    sweeper.outcomes.decide(voided)
+    for batch in ([voided.announcement()], events) if first else (events, [voided.announcement()]):
+        sweeper.timeline.record(batch)
+    assert sweeper.run(minutes(6)) == [events[-1]]
+    assert [one.transaction_id for one in sweeper.timeline.open()] == ["visa-A1"]
+
+
+def test_a_hold_stands_beside_a_reversal_that_is_not_of_it(sweeper: Sweeper) -> None:
+    events, outcome = stories.held()
+    _, voided = stories.came_first("A1")
+    sweeper.outcomes.decide(voided)
+    sweeper.outcomes.decide(outcome)
+    sweeper.timeline.record([*events, voided.announcement()])
+    assert sweeper.run(minutes(6)) == []
+    assert sweeper.metrics.values["HeldTransactions"] == 1
+
+
+def test_what_a_reversal_of_it_voided_is_closed_once_it_is_told(sweeper: Sweeper) -> None:
+    events = stories.paid()[:3]
+    _, voided = stories.came_first("A1", fits=True)
+    sweeper.outcomes.decide(voided)
+    sweeper.timeline.record(events)
+    assert sweeper.run(minutes(6)) == [voided.announcement()]
+    assert sweeper.run(minutes(12)) == []
+    assert list(sweeper.timeline.open()) == []
+
+
+def test_what_was_posted_beside_a_reversal_that_is_not_of_it_is_announced(sweeper: Sweeper) -> None:
+    events = stories.paid()
+    _, voided = stories.came_first("A1")
+    sweeper.timeline.record([*events[:3], voided.announcement()])
+    sweeper.outcomes.decide(outcome_of(events[2], events[3]))
+    assert sweeper.run(minutes(6)) == [events[3]]
+    assert list(sweeper.timeline.open()) == []
+
+
 def released(sweeper: Sweeper, at: datetime = NOON) -> tuple[list[Event], Outcome]:
     events, held = stories.held(at=at)
     sweeper.outcomes.decide(held)

@@ -104,6 +104,18 @@ def test_a_final_event_takes_it_off_the_list(timeline: Timeline, later: list[int
     assert list(timeline.open()) == []
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_voiding_of_another_story_neither_lists_nor_takes_off(timeline: Timeline, apart: bool) -> None:
+    voided = stories.came_first("A1")[1].announcement()
+    timeline.record([voided])
+    assert list(timeline.open()) == []
+    for batch in (PAID[:2], [voided]) if apart else ([*PAID[:2], voided],):
+        timeline.record(batch)
+    assert list(timeline.open()) == [OpenTransaction("visa-A1", State.ENRICHED, PAID[0].occurred_at)]
+    timeline.record(PAID[2:])
+    assert list(timeline.open()) == []
+
+
 def test_a_remark_alone_lists_nothing(timeline: Timeline) -> None:
     timeline.record([PAID[1].then("ForeignTransactionFound", NOON, {})])
     assert list(timeline.open()) == []

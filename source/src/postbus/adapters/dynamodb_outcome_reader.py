@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from postbus.adapters.aws_calls import answering
+from postbus.adapters.dynamodb_outcomes import from_item
 from postbus.domain.errors import Unavailable
+from postbus.domain.outcome import Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,25 +29,19 @@ class OutcomeReader:
         self._table = table
         self._sleep = sleep
 
-    def content_hashes(self, transaction_ids: Sequence[str]) -> dict[str, str]:
-        """The content hash each was decided for, of those that have an outcome (strongly consistent)."""
-        found: dict[str, str] = {}
+    def find(self, transaction_ids: Sequence[str]) -> dict[str, Outcome]:
+        """The outcomes by transaction id, of those that have one (strongly consistent)."""
+        found: dict[str, Outcome] = {}
         distinct = sorted(set(transaction_ids))
         for start in range(0, len(distinct), _KEYS_PER_CALL):
             keys = [{"transaction_id": {"S": one}} for one in distinct[start : start + _KEYS_PER_CALL]]
             for item in self._get(keys):
-                if "content_hash" in item:
-                    found[item["transaction_id"]["S"]] = item["content_hash"]["S"]
+                if (outcome := from_item(item).outcome) is not None:
+                    found[outcome.transaction_id] = outcome
         return found
 
     def _get(self, keys: list[Any]) -> Iterator[dict[str, Any]]:
-        asked: Any = {
-            self._table: {
-                "Keys": keys,
-                "ConsistentRead": True,
-                "ProjectionExpression": "transaction_id, content_hash",
-            }
-        }
+        asked: Any = {self._table: {"Keys": keys, "ConsistentRead": True}}
         for tries in range(_TRIES):
             if tries:
                 self._sleep(_FIRST_PAUSE_SECONDS * 2**tries * (0.5 + random.random() / 2))

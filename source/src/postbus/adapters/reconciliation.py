@@ -13,6 +13,7 @@ from postbus.domain import card_numbers
 from postbus.domain.errors import Malformed
 from postbus.domain.inbound import RecordSchema
 from postbus.domain.inbound.source import Source
+from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.transaction import Transaction
 from postbus.ports import Timeline
 
@@ -28,7 +29,10 @@ class Comparison:
         elsewhere: keys of those that are not, by the region they name: another deployment's, or nobody's.
         malformed: of those that cannot be read, the key, the field and what was expected of it.
         changed: transaction ids of those that were decided with other content.
-        missing: those of which neither an outcome nor the timeline knows, by transaction id.
+        missing: those of which neither an outcome nor the timeline knows, by transaction id.  A reversal that
+            came first and is not of it is no trace of it.
+        without_effect: transaction ids of reversals that ended before what they name was seen, by the id of
+            that, which is posted all the same: what it is is not what they take back.
     """
 
     compared: int = 0
@@ -36,6 +40,7 @@ class Comparison:
     malformed: list[dict[str, str]] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     missing: dict[str, Image] = field(default_factory=dict)
+    without_effect: dict[str, str] = field(default_factory=dict)
 
 
 class Reconciliation:
@@ -62,10 +67,9 @@ class Reconciliation:
         while chunk := list(islice(images, _COMPARED_AT_ONCE)):
             yield self._compared(chunk)
 
-    def without_trace(self, transaction_ids: Sequence[str]) -> list[str]:
-        """Those of which nothing is known."""
-        decided = self._outcomes.content_hashes(transaction_ids)
-        return [one for one in transaction_ids if one not in decided and not self._is_told(one)]
+    def without_trace(self, missing: Mapping[str, Image]) -> list[str]:
+        """Those found missing of which nothing is known now either."""
+        return list(self._compared(list(missing.values())).missing)
 
     def _compared(self, images: Sequence[Image]) -> Comparison:
         found = Comparison()
@@ -83,17 +87,23 @@ class Reconciliation:
                 found.malformed.append(card_numbers.masked(fault))
             else:
                 readable[read.transaction_id] = (image, read)
-        decided = self._outcomes.content_hashes(list(readable))
+        decided = self._outcomes.find(list(readable))
+        ended: dict[str, str] = {}
         for transaction_id, (image, transaction) in readable.items():
-            if transaction_id in decided:
-                if decided[transaction_id] != transaction.content_hash:
+            outcome = decided.get(transaction_id)
+            if outcome is not None and outcome.concerns(transaction.to_data()):
+                if not outcome.is_of(transaction.content_hash):
                     found.changed.append(transaction_id)
-            elif not self._is_told(transaction_id):
+                elif reverses := outcome.found_unposted:
+                    ended[transaction_id] = reverses
+            elif not self._timeline.story(transaction_id).own.events:
                 found.missing[transaction_id] = image
+        originals = self._outcomes.find(list(ended.values()))
+        for transaction_id, reverses in ended.items():
+            original = originals.get(reverses)
+            if original is not None and original.state is OutcomeState.POSTED:
+                found.without_effect[transaction_id] = reverses
         return found
-
-    def _is_told(self, transaction_id: str) -> bool:
-        return bool(self._timeline.story(transaction_id).events)
 
     def _key(self, image: Mapping[str, Any]) -> str:
         """Of what may be anything, so that nothing like a card number is shown."""

@@ -7,7 +7,6 @@ and never gone.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import typer
@@ -19,7 +18,7 @@ from postbus.adapters.lambda_functions import LambdaFunction
 from postbus.adapters.sqs_dead_letters import DeadLetter, SqsDeadLetters
 from postbus.cli.desk import AS_JSON, OPERATOR, Desk, ago, checked_reason, desk_of
 from postbus.cli.errors import CannotRun, Exit, NotDone
-from postbus.cli.reconcile import nothing_yet, reconcile_source
+from postbus.cli.reconcile import cannot_be_brought_in, nothing_yet, reconcile_source
 from postbus.cli.resubmission import RECORDS_AT_ONCE, Resubmission
 from postbus.domain import card_numbers
 from postbus.domain.errors import Malformed
@@ -352,7 +351,7 @@ def _stream_positions(desk: Desk, source: str) -> Send:
     What the stream has forgotten is found by comparing the whole table, once for all such messages.
     """
     way_in = Resubmission(desk, source)
-    reconciled: list[datetime] = []
+    reconciled: list[dict[str, Any]] = []
 
     def send(letter: DeadLetter) -> None:
         body = _json(letter.body)
@@ -370,8 +369,15 @@ def _stream_positions(desk: Desk, source: str) -> Send:
             )
         except Forgotten:
             if not reconciled:
-                reconcile_source(desk, source, False, nothing_yet())
-                reconciled.append(desk.now())
+                answer = nothing_yet()
+                reconcile_source(desk, source, False, answer)
+                reconciled.append(answer)
+            if left := cannot_be_brought_in(reconciled[0]):
+                # What was in it nobody knows any more: any of these may have been.
+                raise Stays(
+                    f"the stream has forgotten it; what is missing was brought in, but of the table {left}: "
+                    "`postbus reconcile` names them all; once they are right, or nothing new, discard it"
+                ) from None
             return
         records = [record for record in found if enters(record, desk.deployment.home_region)]
         for start in range(0, len(records), RECORDS_AT_ONCE):

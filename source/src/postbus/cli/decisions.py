@@ -11,7 +11,6 @@ from postbus.cli.errors import CannotRun, NotDone
 from postbus.domain import release, rules
 from postbus.domain.enrichment import Rejection
 from postbus.domain.errors import Unavailable
-from postbus.domain.event import Event
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
 from postbus.domain.release import Command, NotReleasable
@@ -116,22 +115,28 @@ class Decisions:
     def cancel(self, transaction_id: str, command: Command) -> Decided:
         """Not yet posted → VOIDED.
 
+        What was voided by a reversal that came first and is not of it is as undecided as if that reversal had
+        never come.
+
         Raises:
             CannotRun: nothing is known of it.
+            NotDone: nothing but such a reversal names it yet.
         """
         standing = self._outcomes.find(transaction_id)
-        if standing is not None:
+        story = self._timeline.story(transaction_id).own
+        if standing is not None and standing.is_provisional and story.transaction is None:
+            raise NotDone(
+                f"{transaction_id} has not come in yet: {standing.data.get('reversed_by')} voids it if it is "
+                "what that takes back; cancel it once it is here."
+            )
+        if standing is not None and standing.concerns(story.transaction):
             if standing.state not in (OutcomeState.HELD, OutcomeState.RELEASED):
                 return self._stands(standing)
             return self._decide(release.cancel(standing.announcement(), command))
-        last = self._latest(transaction_id)
+        last = story.last
         if last is None:
             raise CannotRun(f"transaction: {transaction_id!r} is unknown; is it <source>-<authorisation id>?")
         return self._decide(release.cancel(last, command))
-
-    def _latest(self, transaction_id: str) -> Event | None:
-        story = self._timeline.story(transaction_id)
-        return story.last
 
     def _decide(self, wanted: Outcome) -> Decided:
         standing = self._outcomes.decide(wanted)

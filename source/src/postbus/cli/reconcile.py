@@ -40,7 +40,18 @@ def reconcile(
 def nothing_yet() -> dict[str, Any]:
     """The answer before anything was compared."""
     found: dict[str, Any] = {name: [] for name in ("missing", "resubmitted", "changed", "malformed")}
-    return {"compared": 0, "elsewhere": {}, **found}
+    return {"compared": 0, "elsewhere": {}, "without_effect": {}, **found}
+
+
+def cannot_be_brought_in(answer: Mapping[str, Any]) -> str | None:
+    """What was found and is an operator's to look at, in a line; ``None`` when there is nothing."""
+    keys = [fault["key"] for fault in answer["malformed"]]
+    said = [
+        f"{len(named)} {what} ({', '.join(named[:_NAMED])}{', …' if len(named) > _NAMED else ''})"
+        for what, named in (("changed after they were decided", answer["changed"]), ("cannot be read", keys))
+        if named
+    ]
+    return "; ".join(said) or None
 
 
 def reconcile_source(desk: Desk, source: str, dry_run: bool, answer: dict[str, Any]) -> None:
@@ -64,6 +75,7 @@ def _add(answer: dict[str, Any], found: Comparison) -> None:
     answer["missing"] += found.missing
     answer["changed"] += found.changed
     answer["malformed"] += found.malformed
+    answer["without_effect"] |= found.without_effect
     for region, keys in found.elsewhere.items():
         answer["elsewhere"].setdefault(region, []).extend(keys)
 
@@ -86,6 +98,10 @@ def _for_people(answer: Mapping[str, Any], dry_run: bool) -> list[Any]:
             Text("Changed in the table after they were decided, which has no effect on what was decided:")
         )
         said += [Text(f"  {one}") for one in answer["changed"]]
+    if answer["without_effect"]:
+        said.append(Text("Reversals that came first and do not fit what came after, which is posted; look:"))
+        for reversal, original in sorted(answer["without_effect"].items()):
+            said.append(Text(f"  {reversal} of {original}"))
     if answer["malformed"]:
         table = Table("source", "key", "field", "expected", title="cannot be read: correct them in the table")
         for fault in answer["malformed"]:

@@ -15,6 +15,9 @@ REFUSED_BY_LEDGER = "REFUSED_BY_LEDGER"
 # The reason code of a TransactionVoided by which an operator answers a hold.
 REFUSED_BY_OPERATOR = "REFUSED_BY_OPERATOR"
 
+# The reason code of a TransactionVoided of a reversal whose original is not posted.
+ORIGINAL_VOIDED = "ORIGINAL_VOIDED"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -82,6 +85,17 @@ class Outcome:
             # A repeat or a replay, judged by other rules than the first time, ends nothing that is held.
             return frozenset({None})
         return TRANSITIONS[self.state]
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether a reversal voided what was never seen: it stands if what comes is what that takes back."""
+        return (self.context or {}).get("taken_back") is not None
+
+    @property
+    def found_unposted(self) -> str | None:
+        """Of a reversal that found nothing to reverse: the transaction it names, which must not be posted."""
+        code = self.data.get("reason", {}).get("code")
+        return self.data.get("original_transaction_id") if code == ORIGINAL_VOIDED else None
 
     def concerns(self, transaction: Mapping[str, Any] | None) -> bool:
         """Whether it decides about a transaction of this data; ``None`` where nothing is known of it.

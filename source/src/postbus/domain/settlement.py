@@ -11,7 +11,7 @@ from typing import Any
 
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.money import Money
-from postbus.domain.outcome import Outcome
+from postbus.domain.outcome import ORIGINAL_VOIDED, Outcome
 from postbus.domain.posting import (
     Account,
     Entry,
@@ -30,6 +30,18 @@ LEDGER = "dynamodb"
 _OF_REVERSAL = "its original is a reversal itself"
 _OTHER_ACCOUNT = "its original is of another account"
 _OTHER_AMOUNT = "it says it is of the whole, and its original is of another amount"
+
+# What a voided reversal and its original are told.  Of what was never seen nobody can say more yet.
+_NEVER_POSTED = "what it reverses was never posted and never will be"
+_NOT_SEEN = (
+    "what it reverses has not been seen; if it comes and is what this takes back, it is not posted, and if it"
+    " is anything else, it is judged by itself and this reversal has no effect on it"
+)
+_REVERSED = "a reversal came before it was posted"
+_REVERSED_UNSEEN = (
+    "a reversal came before it was seen: it is not posted if it is what that takes back; anything else under"
+    " this id is judged by itself"
+)
 
 # What the ledger holds a reversal for.
 UNPOSTED = {
@@ -183,7 +195,7 @@ def _settle_reversal(instruction: PostingInstruction, own: Stored, original: Sto
         case Outcome(state=OutcomeState.VOIDED) as voided:
             unseen = (voided.context or {}).get("taken_back")
             if unseen is None or (unseen == _taken_back(transaction) and not transaction.partial):
-                return Decide((_nothing_to_reverse(instruction),))
+                return Decide((_nothing_to_reverse(instruction, seen=unseen is None),))
             # Another reversal came first and is of something else: the original will tell which is right.
             return _wait_or_hold(instruction, own)
     waiting = original.outcome
@@ -198,7 +210,8 @@ def _settle_reversal(instruction: PostingInstruction, own: Stored, original: Sto
     if transaction.partial:
         # Voiding would take back too much, booking would take back what was never booked.
         return _wait_or_hold(instruction, own)
-    return Decide((_nothing_to_reverse(instruction), _reversed_before_posting(instruction, waiting)))
+    nothing = _nothing_to_reverse(instruction, seen=waiting is not None)
+    return Decide((nothing, _reversed_before_posting(instruction, waiting)))
 
 
 def _wait_or_hold(instruction: PostingInstruction, own: Stored) -> Plan:
@@ -314,10 +327,10 @@ def insufficient_funds(instruction: PostingInstruction) -> Outcome:
     return refusal(instruction, "INSUFFICIENT_FUNDS", "the available balance is lower than the amount")
 
 
-def _nothing_to_reverse(instruction: PostingInstruction) -> Outcome:
+def _nothing_to_reverse(instruction: PostingInstruction, seen: bool) -> Outcome:
     data = {
         "transaction": instruction.transaction.to_data(),
-        "reason": {"code": "ORIGINAL_VOIDED", "text": "what it reverses was never posted and never will be"},
+        "reason": {"code": ORIGINAL_VOIDED, "text": _NEVER_POSTED if seen else _NOT_SEEN},
         "original_transaction_id": instruction.transaction.original_transaction_id,
     }
     return _outcome(instruction, OutcomeState.VOIDED, "TransactionVoided", data)
@@ -326,6 +339,7 @@ def _nothing_to_reverse(instruction: PostingInstruction) -> Outcome:
 def _reversed_before_posting(instruction: PostingInstruction, waiting: Outcome | None) -> Outcome:
     """The original's outcome.  One that was never seen has no content and belongs to the reversal's story."""
     assert instruction.transaction.original_transaction_id is not None
+    known = waiting.data.get("transaction") if waiting else None
     return Outcome(
         transaction_id=instruction.transaction.original_transaction_id,
         state=OutcomeState.VOIDED,
@@ -335,7 +349,8 @@ def _reversed_before_posting(instruction: PostingInstruction, waiting: Outcome |
         causation_id=instruction.cause.event_id,
         decided_at=instruction.decided_at,
         data={
-            "reason": {"code": "REVERSED_BEFORE_POSTING", "text": "a reversal came before it was posted"},
+            **({"transaction": known} if known else {}),
+            "reason": {"code": "REVERSED_BEFORE_POSTING", "text": _REVERSED if waiting else _REVERSED_UNSEEN},
             "reversed_by": instruction.transaction.transaction_id,
         },
         context=None if waiting else {"taken_back": _taken_back(instruction.transaction)},

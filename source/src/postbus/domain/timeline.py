@@ -1,8 +1,9 @@
 """A transaction's story: the whole set of its events, whatever order and however often they came."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from postbus.domain.event import Event
 from postbus.domain.lifecycle import FACTS, FINAL_STATES, State, state_of
@@ -57,6 +58,24 @@ class Story:
     @property
     def is_final(self) -> bool:
         return self.state in FINAL_STATES
+
+    @property
+    def own(self) -> "Story":
+        """Without the voidings that belong to other stories.
+
+        A reversal that names what was never seen voids it in the reversal's own story, and in vain if what
+        comes then is not what it takes back.  Only the outcome tells which of the two it is.
+        """
+        named = [e for e in self.events if "reversed_by" in e.data and "transaction" not in e.data]
+        mine = {event.correlation_id for event in self.events if event not in named}
+        foreign = {event.event_id for event in named if event.correlation_id not in mine}
+        return replace(self, events=tuple(event for event in self.events if event.event_id not in foreign))
+
+    @property
+    def transaction(self) -> Mapping[str, Any] | None:
+        """The transaction's data, as its own events tell it; ``None`` when none of them does."""
+        told = (event.data.get("transaction") for event in self.own.events)
+        return next((data for data in told if data is not None), None)
 
     @property
     def last(self) -> Event | None:

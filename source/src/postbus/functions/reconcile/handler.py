@@ -1,6 +1,7 @@
 """Compare on a schedule what was approved with what came of it, and publish what is not there.
 
-schedule  ->  metrics MissingTransactions, MalformedRecords, ElsewhereRecords
+schedule  ->  metrics MissingTransactions, ChangedTransactions, ReversalsWithoutEffect, MalformedRecords,
+              ElsewhereRecords
 
 It changes nothing: `postbus reconcile` names what was found, and brings it in.
 """
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from postbus.adapters.dynamodb_inbound import Image
 from postbus.adapters.reconciliation import Reconciliation
 from postbus.runtime.entry import request_function
 from postbus.runtime.logging import logger
@@ -34,18 +36,23 @@ def build(
     """
 
     def reconcile(_schedule: Any) -> dict[str, int]:
-        counts = {"compared": 0, "missing": 0, "malformed": 0, "elsewhere": 0}
+        names = ("compared", "missing", "changed", "without_effect", "malformed", "elsewhere")
+        counts = dict.fromkeys(names, 0)
         for reconciliation in reconciliations:
-            missing: list[str] = []
+            missing: dict[str, Image] = {}
             for found in reconciliation.compare():
                 counts["compared"] += found.compared
                 counts["malformed"] += len(found.malformed)
                 counts["elsewhere"] += sum(map(len, found.elsewhere.values()))
-                missing += found.missing
+                counts["changed"] += len(found.changed)
+                counts["without_effect"] += len(found.without_effect)
+                missing |= found.missing
             if missing:
                 sleep(_ON_ITS_WAY_SECONDS)
                 counts["missing"] += len(reconciliation.without_trace(missing))
         publish("MissingTransactions", counts["missing"])
+        publish("ChangedTransactions", counts["changed"])
+        publish("ReversalsWithoutEffect", counts["without_effect"])
         publish("MalformedRecords", counts["malformed"])
         publish("ElsewhereRecords", counts["elsewhere"])
         logger().info("reconciled", extra=counts)

@@ -14,7 +14,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from postbus.domain.event import Event
-from postbus.domain.lifecycle import OutcomeState, State
+from postbus.domain.lifecycle import FINAL_OUTCOMES, OutcomeState, State
 from postbus.domain.outcome import Outcome
 from postbus.domain.release import announcements
 from postbus.domain.timeline import LONGEST_PAUSE, Sent, Story, next_sweep
@@ -80,12 +80,15 @@ def build(
 
     def look(transaction_id: str, began: datetime, counts: dict[str, int]) -> _Stuck | None:
         """What is to be sent for it, if it is due; otherwise its place on the list is put right."""
-        story = timeline.story(transaction_id)
-        if story.is_final:
+        told = timeline.story(transaction_id)
+        story = told.own
+        standing = None if story.is_final else outcomes.find(transaction_id)
+        if standing is not None and not standing.concerns(story.transaction):
+            standing = None
+        if story.is_final or _is_told(standing, told):
             timeline.close(transaction_id)
             counts["closed"] += 1
             return None
-        standing = outcomes.find(transaction_id)
         moved_at = story.moved_at or (standing.decided_at if standing else None)
         if moved_at is None:
             return None
@@ -139,6 +142,13 @@ def build(
         metrics.publish("OldestHeldSeconds", (now - oldest_held).total_seconds())
 
     return sweep
+
+
+def _is_told(standing: Outcome | None, story: Story) -> bool:
+    """Whether it was decided for good and the story has it, perhaps from a reversal that came first."""
+    if standing is None or standing.state not in FINAL_OUTCOMES:
+        return False
+    return standing.announcement().event_id in {event.event_id for event in story.events}
 
 
 def _to_send(story: Story, standing: Outcome | None) -> tuple[Event, ...]:
