@@ -21,6 +21,13 @@ TOOLS := .venv/.ready
 EMULATOR := .venv-emulator/.ready
 CHECKOV := .venv-checkov/.ready
 
+# To look or to end something installs nothing: where nothing was started there is nothing to do.
+LOOK = if ! [ -e $(TOOLS) ] && ! ls -d .local/stack-* > /dev/null 2>&1; then \
+		echo "no stack is up: nothing was started here"; \
+	else \
+		[ -e $(TOOLS) ] || $(MAKE) $(TOOLS); $(PY) -m local $@; \
+	fi
+
 .PHONY: help
 help: ## this table
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  \033[1mmake %-17s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,22 +35,30 @@ help: ## this table
 ## ---- see it ------------------------------------------------------------------------------------------------
 
 .PHONY: demo up down status
-demo: $(TOOLS) $(EMULATOR) ## deploy to the embedded emulator and follow payments through it
+demo: terraform $(TOOLS) $(EMULATOR) ## deploy to the embedded emulator and follow payments through it
 	@$(PY) -m local demo
 
-up: $(TOOLS) $(EMULATOR) ## deploy to the embedded emulator and leave it up
+up: terraform $(TOOLS) $(EMULATOR) ## deploy to the embedded emulator and leave it up
 	@$(PY) -m local up
 
-status: $(TOOLS) ## what is running on this machine
-	@$(PY) -m local status
+status: ## what is running on this machine
+	@$(LOOK)
 
-down: $(TOOLS) ## end what demo or up started; leaves nothing behind
-	@$(PY) -m local down
+down: ## end what demo or up started: nothing runs on, no data is left
+	@$(LOOK)
+
+# Before minutes go into environments that are of no use without it.
+.PHONY: terraform
+terraform:
+	@command -v terraform > /dev/null || { \
+		echo "Terraform 1.7 or newer is needed and none was found on PATH." >&2; \
+		echo "Install it from https://developer.hashicorp.com/terraform/install and try again." >&2; \
+		exit 1; }
 
 ## ---- check it ----------------------------------------------------------------------------------------------
 
 .PHONY: test lint test-python test-terraform e2e bench
-test: lint test-python test-terraform e2e ## everything that checks the project (at most 15 minutes)
+test: terraform lint test-python test-terraform e2e ## everything that checks the project (at most 15 minutes)
 
 lint: $(TOOLS) ## ruff, mypy --strict, import contracts
 	@echo "… ruff"; .venv/bin/python -m ruff check .
@@ -55,13 +70,13 @@ test-python: $(TOOLS) rabbitmq ## unit, contract and component tests
 	@echo "… unit, contract and component tests"
 	@$(PY) -m pytest tests/unit tests/contract tests/component
 
-test-terraform: $(TOOLS) $(CHECKOV) ## terraform fmt, validate, test, and checkov
+test-terraform: terraform $(TOOLS) $(CHECKOV) ## terraform fmt, validate, test, and checkov
 	@$(PY) -m local test-terraform
 
-e2e: $(TOOLS) $(EMULATOR) ## end-to-end tests on a stack of their own (ARGS="-k name" for pytest)
+e2e: terraform $(TOOLS) $(EMULATOR) ## end-to-end tests on a stack of their own (ARGS="-k name" for pytest)
 	@$(PY) -m local e2e $(ARGS)
 
-bench: $(TOOLS) $(EMULATOR) ## measure every figure the README states
+bench: terraform $(TOOLS) $(EMULATOR) ## measure every figure the README states
 	@$(PY) -m tests.bench $(ARGS)
 
 ## ---- AWS ---------------------------------------------------------------------------------------------------
@@ -109,6 +124,13 @@ lock: $(TOOLS) ## pin the newest versions that requirements*.in allow
 		echo "✓ $$name.txt"; \
 	done
 
-clean: ## delete environments and packages
-	@rm -rf .venv .venv-emulator .venv-checkov .build .hypothesis .pytest_cache .ruff_cache .mypy_cache \
-		.import_linter_cache
+# Terraform's state of a deployment on AWS stays, and a lock file that somebody has committed.
+clean: ## end every stack of this tree; delete environments, packages, caches
+	@for stack in .local/stack-*; do \
+		if [ -d "$$stack" ]; then POSTBUS_PORT="$${stack##*-}" $(MAKE) down; fi; \
+	done
+	@rm -rf .venv .venv-emulator .venv-checkov .build .local .hypothesis .pytest_cache .ruff_cache .mypy_cache \
+		.import_linter_cache source/.terraform source/modules/*/.terraform
+	@for lock in source/.terraform.lock.hcl source/modules/*/.terraform.lock.hcl; do \
+		git ls-files --error-unmatch "$$lock" > /dev/null 2>&1 || rm -f "$$lock"; \
+	done
