@@ -159,6 +159,18 @@ def test_a_table_that_does_not_answer_has_said_nothing(
 
 
 @pytest.mark.parametrize("call", ["decide", "announced"])
+def test_an_item_that_a_transaction_holds_has_said_nothing(
+    tables: TableWorld, monkeypatch: Any, call: str
+) -> None:
+    def held(*_: Any, **__: Any) -> Any:
+        raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": "busy"}}, "PutItem")
+
+    monkeypatch.setattr(tables.client, "_make_api_call", held)
+    with pytest.raises(Unavailable, match="TransactionConflictException"):
+        getattr(tables.outcomes, call)(wanted(VOIDED))
+
+
+@pytest.mark.parametrize("call", ["decide", "announced"])
 def test_any_other_error_is_nobodys_decision(tables: TableWorld, monkeypatch: Any, call: str) -> None:
     def denied(*_: Any, **__: Any) -> Any:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutItem")
