@@ -14,7 +14,9 @@ from postbus.cli.deployment import Deployment, load
 from postbus.cli.desk import ago
 from postbus.cli.errors import CannotRun
 from postbus.domain import sample
+from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.money import Money
+from postbus.domain.outcome import Outcome
 from tests.component.cli.conftest import World
 from tests.fakes import stories
 from tests.fakes.approvals import ALICE, NOON, instruction
@@ -73,6 +75,40 @@ def test_an_empty_id_is_refused_plainly(world: World, words: tuple[str, ...]) ->
     answer = world.run(*words, "")
     assert answer.exit_code == 2
     assert answer.stderr.strip() == "postbus: TRANSACTION: an id, such as visa-A10005, not an empty text."
+
+
+def test_a_trace_tells_a_payment_from_a_reversal_that_came_first_and_is_not_of_it(world: World) -> None:
+    own, voided = stories.came_first("A1")
+    for outcome in (own, voided):
+        world.outcomes.decide(outcome)
+        world.timeline.record([outcome.announcement()])
+    unseen = world.ask("trace", "visa-A1")
+    assert (unseen["state"], unseen["final"]) == ("VOIDED", False)
+    assert "has not been seen" in unseen["look"][0]
+    assert "look" not in world.ask("trace", "visa-R-A1")
+
+    events = stories.paid("A1")
+    world.timeline.record(events[:2])
+    moving = world.ask("trace", "visa-A1")
+    assert (moving["state"], moving["final"], moving["outcome"]) == ("ENRICHED", False, None)
+    assert "cancel" in moving["next"]
+    people = world.run("trace", "visa-A1").stdout
+    assert "visa-A1 is ENRICHED." in people
+    assert "visa-R-A1 names it and takes back something else" in people
+
+    data = {**events[3].data, "transaction": events[2].data["transaction"]}
+    content = events[3].data["content_hash"]
+    posted = Outcome.of(events[2], OutcomeState.POSTED, events[3].type, content, NOON, data)
+    assert world.outcomes.decide(posted) == posted
+    assert "had no effect, and visa-A1 is posted" in world.run("trace", "visa-R-A1").stdout
+
+
+def test_a_trace_says_that_what_a_reversal_of_it_voided_is_voided_for_good(world: World) -> None:
+    _, voided = stories.came_first("A1", fits=True)
+    world.outcomes.decide(voided)
+    world.timeline.record([*stories.paid("A1")[:3], voided.announcement()])
+    told = world.ask("trace", "visa-A1")
+    assert (told["state"], told["final"], "look" in told) == ("VOIDED", True, False)
 
 
 def test_a_trace_names_what_is_held_under_the_same_id_with_other_content(world: World) -> None:

@@ -426,6 +426,8 @@ def test_a_reversal_of_what_is_held_or_released_voids_it(world: World, released:
         release(world, "A1")
     _, original = outcomes(world, "R1", Kind.REVERSAL, reverses="A1")
     assert (original.state, original.correlation_id) == (OutcomeState.VOIDED, held.correlation_id)
+    assert original.data["transaction"] == held.data["transaction"]
+    assert_conforms(original.announcement())
     assert post(world, "A1") == original
     assert list(world.outcomes.in_state(OutcomeState.HELD)) == []
 
@@ -488,6 +490,22 @@ def test_what_a_wrong_reversal_named_before_it_came_can_be_held(world: World) ->
     assert hold(world, "A1").state is OutcomeState.HELD
     release(world, "A1")
     assert post(world, "A1").state is OutcomeState.POSTED
+
+
+def test_a_reversal_of_what_was_never_seen_says_no_more_than_can_be_known(world: World) -> None:
+    own, original = outcomes(world, "R1", Kind.REVERSAL, 300, reverses="A1")
+    assert "never" not in own.data["reason"]["text"]
+    assert "has not been seen" in own.data["reason"]["text"]
+    assert "not posted if it is what that takes back" in original.data["reason"]["text"]
+    cancel(world, "A1")
+    (later,) = outcomes(world, "R2", Kind.REVERSAL, reverses="A1")
+    assert later.data["reason"]["text"] == "what it reverses was never posted and never will be"
+
+
+def test_what_a_wrong_reversal_named_before_it_came_can_be_cancelled(world: World) -> None:
+    outcomes(world, "R1", Kind.REVERSAL, 300, reverses="A1")
+    assert cancel(world, "A1").data["reason"]["code"] == "CANCELLED"
+    assert post(world, "A1").data["reason"]["code"] == "CANCELLED"
 
 
 def test_what_a_fitting_reversal_voided_before_it_came_is_not_held(world: World) -> None:

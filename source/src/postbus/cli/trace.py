@@ -7,11 +7,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from postbus.cli.desk import AS_JSON, ago, desk_of
+from postbus.cli.desk import AS_JSON, Desk, ago, desk_of
 from postbus.cli.errors import CannotRun
 from postbus.cli.hold import TRANSACTION, held_conflicts, nothing_known, told_of_conflict
 from postbus.domain.event import Event, format_time
-from postbus.domain.lifecycle import COMMANDS, FACTS
+from postbus.domain.lifecycle import COMMANDS, FACTS, FINAL_STATES, OutcomeState, State
 from postbus.domain.money import Money
 from postbus.domain.outcome import Outcome
 from postbus.domain.timeline import Story
@@ -29,22 +29,54 @@ def trace(context: typer.Context, transaction_id: str = TRANSACTION, as_json: bo
         if as_json:
             return
         raise CannotRun(nothing_known(desk, transaction_id))
+    look = _to_look_at(desk, story, outcome)
+    if outcome is not None and not outcome.concerns(story.transaction):
+        outcome = None
     data = {**_as_data(transaction_id, story, outcome), "notes": notes}
+    if look:
+        data["look"] = look
     contradicting = held_conflicts(desk, transaction_id)
     if contradicting:
         data["held_conflicts"] = contradicting
     by_hand = [
         Text(f"{note['did']} at {note['at']} by {note['operator']}: “{note['reason']}”") for note in notes
     ]
-    against = [Text(told_of_conflict(one)) for one in contradicting]
+    against = [*map(Text, look), *(Text(told_of_conflict(one)) for one in contradicting)]
     desk.show(as_json, data, *_for_people(transaction_id, story, outcome), *against, *by_hand)
 
 
+def _state(story: Story, outcome: Outcome | None) -> State | None:
+    """Where it is: whatever a reversal said that came first and is not of it."""
+    is_voided_by_another_story = outcome is not None and outcome.is_provisional
+    return story.state if is_voided_by_another_story or not story.own.events else story.own.state
+
+
+def _is_final(story: Story, outcome: Outcome | None) -> bool:
+    unseen = outcome is not None and outcome.is_provisional and story.transaction is None
+    return _state(story, outcome) in FINAL_STATES and not unseen
+
+
+def _to_look_at(desk: Desk, story: Story, outcome: Outcome | None) -> list[str]:
+    """What a reversal and a payment that met in the wrong order leave for a person to see."""
+    if outcome is None:
+        return []
+    if outcome.is_provisional and story.transaction is None:
+        return ["It has not been seen: it is voided if it is what that reversal takes back."]
+    if not outcome.concerns(story.transaction):
+        return [f"{outcome.data.get('reversed_by')} names it and takes back something else: look at both."]
+    if outcome.found_unposted is not None:
+        original = desk.outcomes.find(outcome.found_unposted)
+        if original is not None and original.state is OutcomeState.POSTED:
+            return [f"It had no effect, and {outcome.found_unposted} is posted: look at both."]
+    return []
+
+
 def _as_data(transaction_id: str, story: Story, outcome: Outcome | None) -> dict[str, Any]:
+    state = _state(story, outcome)
     data: dict[str, Any] = {
         "transaction_id": transaction_id,
-        "state": story.state.value if story.state else None,
-        "final": story.is_final,
+        "state": state.value if state else None,
+        "final": _is_final(story, outcome),
         "events": [
             {
                 "type": event.type,
@@ -56,7 +88,7 @@ def _as_data(transaction_id: str, story: Story, outcome: Outcome | None) -> dict
             for event, after in _hops(story)
         ],
         "outcome": None,
-        "next": list(COMMANDS[story.state]) if story.state else [],
+        "next": list(COMMANDS[state]) if state else [],
     }
     if outcome is not None:
         data["outcome"] = {
@@ -121,8 +153,8 @@ def _for_people(transaction_id: str, story: Story, outcome: Outcome | None) -> l
         # What was decided before is announced as it was decided: earlier than what asked for it again.
         took = "earlier" if after < 0 else ago(after) if after else ""
         table.add_row(format_time(event.occurred_at), event.type, took, why(event))
-    state = story.state.value if story.state else "unknown"
-    lines = [Text(f"{transaction_id} is {state}{', for good' if story.is_final else ''}.")]
+    state, is_final = _state(story, outcome), _is_final(story, outcome)
+    lines = [Text(f"{transaction_id} is {state or 'unknown'}{', for good' if is_final else ''}.")]
     if story.events and story.began_at and story.moved_at:
         whole = (story.moved_at - story.began_at).total_seconds()
         lines.append(Text(f"From its first event to its last it took {ago(whole)}."))
@@ -136,8 +168,6 @@ def _for_people(transaction_id: str, story: Story, outcome: Outcome | None) -> l
         )
     if story.sent is not None:
         lines.append(Text(f"The sweeper last sent an event of it again at {format_time(story.sent.at)}."))
-    if story.state and not story.is_final:
-        lines.append(
-            Text("What may be done: " + ", ".join(f"postbus {one}" for one in COMMANDS[story.state]))
-        )
+    if state and not is_final:
+        lines.append(Text("What may be done: " + ", ".join(f"postbus {one}" for one in COMMANDS[state])))
     return [table, *lines]
