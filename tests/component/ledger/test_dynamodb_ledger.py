@@ -231,7 +231,122 @@ def test_between_tries_it_waits_longer_each_time_and_never_in_step(
     assert waits == pytest.approx([0.0125, 0.07, 0.1])
 
 
-def test_contention_that_lasts_defers_the_instruction_and_those_after_it_without_a_call(
+def contended(
+    monkeypatch: pytest.MonkeyPatch, tables: TableWorld, *names: str, times: int = 999
+) -> list[list[str]]:
+    """Let others write to the items whose key has one of these names in it; the items of each try, by key."""
+    real, tries = tables.client.transact_write_items, []
+
+    def transact(**request: Any) -> Any:
+        keys = [
+            item["Put"]["Item"]["transaction_id"]["S"]
+            if "Put" in item
+            else next(iter(item["Update"]["Key"].values()))["S"]
+            for item in request["TransactItems"]
+        ]
+        tries.append(keys)
+        codes = ["TransactionConflict" if any(name in key for name in names) else "None" for key in keys]
+        if len(tries) <= times and "TransactionConflict" in codes:
+            raise cancelled(*codes)
+        return real(**request)
+
+    monkeypatch.setattr(tables.client, "transact_write_items", transact)
+    return tries
+
+
+def _customers(count: int) -> list[PostingInstruction]:
+    """Purchases of different customers, which share an internal account."""
+    return [instruction(f"A{n}", of=account(f"NL-CUR-{n:04d}")) for n in range(count)]
+
+
+@pytest.mark.parametrize("item", ["NL-CUR-0003", "visa-A3"], ids=["balance", "outcome"])
+def test_one_contended_customer_does_not_hold_back_the_others_of_the_batch(
+    tables: TableWorld, monkeypatch: pytest.MonkeyPatch, item: str
+) -> None:
+    batch = _customers(10)
+    tries = contended(monkeypatch, tables, item)
+    answers = tables.ledger.post(batch)
+    assert [n for n, answer in enumerate(answers) if isinstance(answer, NotNow)] == [3]
+    assert all(isinstance(answer, Settled) for n, answer in enumerate(answers) if n != 3)
+    # Three times together, once the nine others together, and as often as ever the one.
+    assert [len(keys) for keys in tries] == [21] * 3 + [19] + [3] * 7
+    monkeypatch.undo()
+    assert all(isinstance(answer, Settled) for answer in tables.ledger.post(batch))
+    assert trial(tables) == {"EUR": 0}
+    assert balance(tables, "SUSPENSE-EUR") == 10_000
+
+
+def test_contended_customers_are_booked_apart_as_soon_as_they_are_free(
+    tables: TableWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contended(monkeypatch, tables, "NL-CUR-0003", "NL-CUR-0007", times=5)
+    assert all(isinstance(answer, Settled) for answer in tables.ledger.post(_customers(10)))
+    assert trial(tables) == {"EUR": 0}
+
+
+@pytest.mark.parametrize("times", [2, 7])
+def test_a_contended_internal_account_is_waited_for_and_the_batch_stays_together(
+    tables: TableWorld, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    tries = contended(monkeypatch, tables, "SUSPENSE-EUR", times=times)
+    assert all(isinstance(answer, Settled) for answer in tables.ledger.post(_customers(10)))
+    assert [len(keys) for keys in tries] == [21] * (times + 1)
+
+
+def test_an_internal_account_that_stays_contended_defers_all_of_them(
+    tables: TableWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = contended(monkeypatch, tables, "SUSPENSE-EUR")
+    assert all(isinstance(answer, NotNow) for answer in tables.ledger.post(_customers(10)))
+    assert len(tries) == 10
+    assert tables.items("ledger") == []
+
+
+def test_a_conflict_that_does_not_tell_its_items_is_anybodys(
+    tables: TableWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = failing(monkeypatch, tables, *[cancelled()] * 99)
+    assert all(isinstance(answer, NotNow) for answer in tables.ledger.post(_customers(3)))
+    assert len(tries) == 10
+
+
+def test_ten_customers_that_stay_contended_are_not_waited_for_in_turn(
+    tables: TableWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    ledger = DynamoDbLedger(tables.client, "ledger", "balances", sleep=waits.append, jitter=lambda: 0.999)
+    contended(monkeypatch, tables, "NL-CUR")
+    answers = ledger.post([instruction(f"A{n}", of=_apart(n)) for n in range(10)])
+    assert all(isinstance(answer, NotNow) for answer in answers)
+    assert sum(waits) < 10
+
+
+def test_a_reversal_does_not_overtake_its_original_that_waits(
+    tables: TableWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = {"reverses": "A3", "partial": True, "of": account("NL-CUR-0003")}
+    batch = [*_customers(5), instruction("R3", Kind.REVERSAL, 400, **partial)]
+    contended(monkeypatch, tables, "NL-CUR-0003")
+    answers = tables.ledger.post(batch)
+    assert [n for n, answer in enumerate(answers) if isinstance(answer, NotNow)] == [3, 5]
+    monkeypatch.undo()
+    tables.ledger.post(batch)
+    assert balance(tables, "NL-CUR-0003") == -600
+
+
+def test_a_lookup_that_meets_contention_defers_its_own_instruction_only(
+    tables: TableWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables.ledger.post(_customers(4))
+    reversals = [
+        instruction(f"R{n}", Kind.REVERSAL, reverses=f"A{n}", of=account(f"NL-CUR-{n:04d}")) for n in range(4)
+    ]
+    contended(monkeypatch, tables, "NL-CUR-0001")
+    answers = tables.ledger.post(reversals)
+    assert [isinstance(answer, Settled) for answer in answers] == [True, False, True, True]
+
+
+def test_contention_that_lasts_defers_each_and_only_the_first_is_waited_for_long(
     tables: TableWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = [instruction(f"A{n}", of=_apart(n)) for n in range(3)]
@@ -239,7 +354,7 @@ def test_contention_that_lasts_defers_the_instruction_and_those_after_it_without
     first, *rest = tables.ledger.post(batch)
     assert isinstance(first, Settled)
     assert all(isinstance(answer, NotNow) for answer in rest)
-    assert len(tries) == 8
+    assert len(tries) == 1 + 7 + 3
     monkeypatch.undo()
     tables.ledger.post(batch)
     assert trial(tables) == {"EUR": 0}

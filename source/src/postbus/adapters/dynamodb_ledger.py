@@ -20,7 +20,13 @@ from postbus.adapters.dynamodb_outcomes import (
     release_earmark,
     to_item,
 )
-from postbus.adapters.dynamodb_transactions import ITEMS_PER_TRANSACTION, TransactionWriter
+from postbus.adapters.dynamodb_transactions import (
+    ITEMS_PER_TRANSACTION,
+    TRIES,
+    Cancelled,
+    Contended,
+    TransactionWriter,
+)
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.lifecycle import FINAL_OUTCOMES
 from postbus.domain.money import Money
@@ -48,6 +54,10 @@ if TYPE_CHECKING:
 # An instruction that is overtaken by another writer so often met something else than a race.
 _ROUNDS = 6
 
+# Several postings together are tried so often before those at contended items are booked apart; so is each,
+# once another of the batch was waited for in vain: ten, waited for in turn, would outlast the function.
+_FEW_TRIES = 3
+
 
 @dataclass(frozen=True, slots=True)
 class _Booking:
@@ -60,6 +70,10 @@ class _Booking:
     @property
     def balance_keys(self) -> set[str]:
         return {entry.balance_key for entry in self.book.journal.entries}
+
+
+# Transactions that are not now for other writers at their items, with the reason.
+_PutOff = dict[str, str]
 
 
 @dataclass(slots=True)
@@ -149,7 +163,8 @@ class DynamoDbLedger:
         """Book each instruction at most once; see ``ports.Ledger``.
 
         All of them move the same balance item of an internal account: the one of the first posting's id.
-        Once the tables do not answer, the rest of the batch is not tried.
+        Once the tables do not answer, the rest of the batch is not tried.  Those at items that stay contended
+        are not now; the others are booked.
         """
         answers: dict[int, Answer] = {}
         away = NotNow("not tried")
@@ -177,16 +192,38 @@ class DynamoDbLedger:
             else:
                 alone.append((index, instruction))
             named.add(transaction.transaction_id)
+        put_off: _PutOff = {}
         for group in _fitting(_connected(together)):
-            yield from self._book_together(group, shard)
+            yield from self._book_together(group, shard, put_off)
         for index, instruction in alone:
-            yield index, self._settle(instruction, shard)
+            transaction = instruction.transaction
+            # A reversal that overtook its original would be judged as one of what was never posted.
+            names = transaction.transaction_id, transaction.original_transaction_id or ""
+            if behind := [put_off[name] for name in names if name in put_off]:
+                yield index, NotNow(behind[0])
+            else:
+                yield index, self._settle_or_put_off(instruction, shard, put_off)
 
-    def _book_together(self, group: Sequence[_Booking], shard: int) -> Iterator[tuple[int, Answer]]:
+    def _book_together(
+        self, group: Sequence[_Booking], shard: int, put_off: _PutOff
+    ) -> Iterator[tuple[int, Answer]]:
         """Book a group in one transaction.  What stands against it is found, and the others go on."""
         changes = _merged((booking.book, NOTHING) for booking in group)
         items = [self._put(booking.book.outcome, NOTHING, booking.instruction) for booking in group]
-        cancelled = self._writer.write([*items, *self._updates(changes)])
+        items += self._updates(changes)
+        try:
+            cancelled = self._write_together(items, group, list(changes), put_off)
+        except Contended as error:
+            contended = _at(error, group, list(changes))
+            if len(contended) < len(group):
+                others = [booking for booking in group if booking not in contended]
+                yield from self._book_together(others, shard, put_off)
+                yield from self._book_together(contended, shard, put_off)
+                return
+            for booking in group:
+                put_off[booking.instruction.transaction.transaction_id] = str(error)
+                yield booking.index, NotNow(str(error))
+            return
         if cancelled is None:
             for booking in group:
                 yield booking.index, Settled((booking.book.outcome,))
@@ -195,16 +232,39 @@ class DynamoDbLedger:
         decided = [booking for booking, failed in verdicts if failed]
         if decided or len(group) == 1:
             if undecided := [booking for booking, failed in verdicts if decided and not failed]:
-                yield from self._book_together(undecided, shard)
+                yield from self._book_together(undecided, shard, put_off)
             for booking in decided or group:
-                yield booking.index, self._settle(booking.instruction, shard)
+                yield booking.index, self._settle_or_put_off(booking.instruction, shard, put_off)
         else:
             # Some account lacks the money for all of them: halve until only the culprits are refused.
             half = len(group) // 2
-            yield from self._book_together(group[:half], shard)
-            yield from self._book_together(group[half:], shard)
+            yield from self._book_together(group[:half], shard, put_off)
+            yield from self._book_together(group[half:], shard, put_off)
 
-    def _settle(self, instruction: PostingInstruction, shard: int) -> Answer:
+    def _write_together(
+        self,
+        items: "Sequence[TransactWriteItemTypeDef]",
+        group: Sequence[_Booking],
+        keys: Sequence[str],
+        put_off: _PutOff,
+    ) -> Cancelled | None:
+        """Write a group's items; with patience only where there is nobody to be booked without."""
+        if len(group) > 1:
+            try:
+                return self._writer.write(items, _FEW_TRIES)
+            except Contended as error:
+                if put_off or len(_at(error, group, keys)) < len(group):
+                    raise
+        return self._writer.write(items, _patience(put_off))
+
+    def _settle_or_put_off(self, instruction: PostingInstruction, shard: int, put_off: _PutOff) -> Answer:
+        try:
+            return self._settle(instruction, shard, _patience(put_off))
+        except Contended as error:
+            put_off[instruction.transaction.transaction_id] = str(error)
+            return NotNow(str(error))
+
+    def _settle(self, instruction: PostingInstruction, shard: int, tries: int) -> Answer:
         """Look at what is stored, decide, and write it if that is still what is stored; else look again."""
         transaction = instruction.transaction
         for _ in range(_ROUNDS):
@@ -219,23 +279,23 @@ class DynamoDbLedger:
                 case Contradiction(reason):
                     return Impossible(reason)
                 case Decide(outcomes):
-                    if self._writer.write(self._decisions(outcomes, (own, original))) is None:
+                    if self._writer.write(self._decisions(outcomes, (own, original)), tries) is None:
                         return Settled(outcomes)
                 case Book() as book:
-                    answer = self._book(instruction, book, own)
+                    answer = self._book(instruction, book, own, tries)
                     if answer is not None:
                         return answer
         raise Unavailable(
             f"what is stored of {transaction.transaction_id} changes faster than it can be read"
         )
 
-    def _book(self, instruction: PostingInstruction, book: Book, own: Stored) -> Answer | None:
+    def _book(self, instruction: PostingInstruction, book: Book, own: Stored, tries: int) -> Answer | None:
         """Book one instruction; ``None`` when what it was decided from has changed."""
         changes = _merged([(book, own)])
         items = [self._put(book.outcome, own, instruction)]
         if book.reversed_before is not None:
             items.append({"Update": self._reversed(instruction, book.reversed_before)})
-        cancelled = self._writer.write([*items, *self._updates(changes)])
+        cancelled = self._writer.write([*items, *self._updates(changes)], tries)
         if cancelled is None:
             return Settled((book.outcome,))
         if any(cancelled.failed[: len(items)]):
@@ -243,9 +303,8 @@ class DynamoDbLedger:
         if all(self._covered(change) for change in changes.values()):
             return None
         refusal = insufficient_funds(instruction)
-        return (
-            Settled((refusal,)) if self._writer.write(self._decisions((refusal,), (own,))) is None else None
-        )
+        refused = self._writer.write(self._decisions((refusal,), (own,)), tries)
+        return Settled((refusal,)) if refused is None else None
 
     def _shard(self, posting_id: str) -> int:
         return shard_of(posting_id, self._shards)
@@ -432,6 +491,26 @@ def _free(changes: dict[str, _Change], transaction_id: str, earmark: Earmark) ->
     """Let an earmark go as part of the changes."""
     entry = Entry(earmark.account_id, Direction.DEBIT, earmark.amount)
     changes.setdefault(entry.balance_key, _Change(entry)).free(transaction_id, earmark)
+
+
+def _at(error: Contended, group: Sequence[_Booking], keys: Sequence[str]) -> list[_Booking]:
+    """Those of a group that write to a contended item, of an outcome or of a balance; all, if it is not told.
+
+    Args:
+        keys: of the balance items, in the order they were written in after the outcomes.
+    """
+    own, balances = error.items[: len(group)], error.items[len(group) :]
+    contended = {key for key, is_contended in zip(keys, balances, strict=False) if is_contended}
+    touched = [
+        booking
+        for booking, is_contended in zip(group, own, strict=False)
+        if is_contended or not booking.balance_keys.isdisjoint(contended)
+    ]
+    return touched or list(group)
+
+
+def _patience(put_off: _PutOff) -> int:
+    return _FEW_TRIES if put_off else TRIES
 
 
 def _connected(bookings: Iterable[_Booking]) -> list[list[_Booking]]:

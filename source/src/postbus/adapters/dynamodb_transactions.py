@@ -20,7 +20,7 @@ ITEMS_PER_TRANSACTION = 100
 
 # Another writer was at one of the items, or one was too busy: nothing is decided, it may work in a moment.
 _CONTENTION = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-_TRIES = 7
+TRIES = 7
 _FIRST_PAUSE_SECONDS = 0.025
 
 
@@ -29,6 +29,18 @@ class Cancelled:
     """Nothing was written.  ``failed[i]`` tells whether the condition of item ``i`` did not hold."""
 
     failed: tuple[bool, ...]
+
+
+class Contended(Unavailable):
+    """Nothing was written, for others kept writing to some of the items.
+
+    Attributes:
+        items: ``items[i]`` tells whether item ``i`` was contended, at the last try.
+    """
+
+    def __init__(self, message: str, items: tuple[bool, ...]) -> None:
+        super().__init__(message)
+        self.items = items
 
 
 class TransactionWriter:
@@ -58,16 +70,19 @@ class TransactionWriter:
         self._jitter = jitter
         self._what = what
 
-    def write(self, items: "Sequence[TransactWriteItemTypeDef]") -> Cancelled | None:
+    def write(self, items: "Sequence[TransactWriteItemTypeDef]", tries: int = TRIES) -> Cancelled | None:
         """Write all items, or none because a condition did not hold.
 
+        Args:
+            tries: how often, where other writers are at the items.
         Returns:
             ``None`` when written.
         Raises:
-            Unavailable: the service did not answer, or the items stayed contended; if it did not answer,
-                they may have been written.
+            Contended: which is Unavailable, too: some items stayed contended, and nothing was written.
+            Unavailable: the service did not answer; they may have been written.
         """
-        for attempt in range(_TRIES):
+        contended: tuple[bool, ...] = ()
+        for attempt in range(tries):
             try:
                 with answering(self._what):
                     self._client.transact_write_items(TransactItems=items)
@@ -79,10 +94,12 @@ class TransactionWriter:
                     return Cancelled(tuple(code == "ConditionalCheckFailed" for code in codes))
                 if not _CONTENTION.issuperset(set(codes) - {"None"}):
                     raise
+                contended = tuple(code in _CONTENTION for code in codes)
                 self._sleep(_FIRST_PAUSE_SECONDS * 2**attempt * (0.5 + self._jitter()))
             else:
                 return None
-        raise Unavailable(f"{self._what} did not answer: its items stayed contended over {_TRIES} tries")
+        message = f"{self._what} did not answer: its items stayed contended over {tries} tries"
+        raise Contended(message, contended)
 
 
 def _reasons(error: ClientError) -> Sequence[dict[str, str]]:
