@@ -117,6 +117,17 @@ def test_other_content_under_a_known_id_is_never_sent(bench: Bench) -> None:
     assert bench.system.asked("POST") == 1
 
 
+@pytest.mark.parametrize("kind", [Kind.PURCHASE, Kind.REVERSAL])
+def test_a_conflict_that_was_approved_all_the_same_is_never_sent(bench: Bench, kind: Kind) -> None:
+    bench.post(purchase("1"))
+    approved = reversal("1") if kind is Kind.REVERSAL else purchase("2")
+    cause = replace(approved.cause, data={**approved.cause.data, "conflict_with": "visa-1"})
+    answer = bench.post(replace(approved, cause=cause))[0]
+    assert isinstance(answer, Impossible)
+    assert "visa-1" in answer.reason
+    assert bench.system.asked("POST") == 1
+
+
 # Definite answers
 
 
