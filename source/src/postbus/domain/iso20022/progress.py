@@ -40,7 +40,7 @@ PIPELINE_REASONS: dict[str, Reason] = {
     "REFUSED_BY_OPERATOR": UNSPECIFIED,
     "CANCELLED": DECISION_REASONS[DecisionKind.CANCELLATION],
     "REVERSED_BEFORE_POSTING": Reason("MS03", ("It was returned before it was booked.",)),
-    "ORIGINAL_VOIDED": Reason("MS03", ("What it returns was never booked and never will be.",)),
+    "ORIGINAL_VOIDED": Reason("MS03", ("What it returns is not booked.",)),
     "REVERSAL_EXCEEDS_ORIGINAL": Reason("AM09", ("More is returned than was booked.",)),
     "REVERSAL_MISMATCH": Reason("MS03", ("What it returns has another account or currency.",)),
     "REVERSAL_OF_REVERSAL": Reason("MS03", ("What it returns is a return itself.",)),
