@@ -274,6 +274,7 @@ def test_a_command_that_changes_something_says_first_to_which_deployment(
         ("cancel", "visa-A1", "--reason", "x"),
         ("rules", "rollback", "--to", "r1", "--reason", "x"),
         ("rules", "publish", "--reason", ""),
+        ("dlq", "redrive", "posting"),
     ):
         assert world.run(*words).stderr.startswith("to postbus in eu-central-1:\n"), words
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")

@@ -16,7 +16,7 @@ from rich.text import Text
 from postbus.adapters.dynamodb_inbound import Forgotten, enters, stream_records
 from postbus.adapters.lambda_functions import LambdaFunction
 from postbus.adapters.sqs_dead_letters import DeadLetter, SqsDeadLetters
-from postbus.cli.desk import AS_JSON, OPERATOR, Desk, ago, checked_reason, desk_of
+from postbus.cli.desk import AS_JSON, OPERATOR, Changing, Desk, ago, checked_reason, desk_of
 from postbus.cli.errors import CannotRun, Exit, NotDone
 from postbus.cli.reconcile import cannot_be_brought_in, nothing_yet, reconcile_source
 from postbus.cli.resubmission import RECORDS_AT_ONCE, Resubmission
@@ -128,7 +128,7 @@ class Redriven:
     absent: list[str] = field(default_factory=list)
 
 
-@app.command()
+@app.command(cls=Changing)
 def redrive(
     context: typer.Context,
     name: str = NAME,
