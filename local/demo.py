@@ -233,7 +233,7 @@ def _summary(
     console.print(table)
     console.print(
         f"`./postbus status` counts more POSTED: the {FIRST['count']} payments that went ahead, the opening "
-        f"balances of {len(sample.NAMED_ACCOUNTS)} accounts, and earlier runs on this stack",
+        f"balances of {len(sample.NAMED_ACCOUNTS)} accounts, the transfers of ISO 20022 messages, and earlier runs",
         style="dim",
         markup=False,
     )
