@@ -232,8 +232,8 @@ def _summary(
         table.add_row(row[0], str(row[1]), row[2])
     console.print(table)
     console.print(
-        f"`./postbus status` counts more POSTED: the {FIRST['count']} payments that went ahead, the opening "
-        f"balances of {len(sample.NAMED_ACCOUNTS)} accounts, the transfers of ISO 20022 messages, and earlier runs",
+        f"`./postbus status` counts more POSTED: {FIRST['count']} payments that went ahead, opening balances "
+        f"of {len(sample.NAMED_ACCOUNTS)} accounts, transfers of ISO 20022 messages, and earlier runs",
         style="dim",
         markup=False,
     )

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -141,8 +142,10 @@ def test_what_a_worker_left_when_it_was_killed_can_be_ended_as_well(tmp_path: Pa
     other, _, others = waited_for(tmp_path / "elsewhere")
     try:
         caller.kill()
-        os.kill(pid, signal.SIGKILL)
         caller.wait()
+        os.kill(pid, signal.SIGKILL)
+        while is_running(pid):
+            time.sleep(0.01)
         assert is_running(plugin)
         assert Background("worker", tmp_path).stop(grace_seconds=0)
         assert not is_running(plugin)
