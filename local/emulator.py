@@ -49,7 +49,7 @@ def _server(settings: Settings) -> list[str]:
     """
     return [
         "ministack.app:app",
-        *("--host", "127.0.0.1", "--port", str(settings.port)),
+        *("--host", "127.0.0.1", "--port", str(settings.port), "--http", "httptools", "--loop", "asyncio"),
         *("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "5"),
         *("--log-level", "warning", "--no-access-log", "--no-proxy-headers"),
         *("--no-server-header", "--no-date-header"),
