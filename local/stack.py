@@ -72,7 +72,7 @@ def up(settings: Settings) -> None:
 def _deploy(deployed: Terraform, from_nothing: bool) -> None:
     """Apply; once more from nothing where an answer was lost on the way.
 
-    On a very busy machine the emulator's answer to a creation may not arrive.  The provider asks again, and is
+    On a very busy machine the emulator's answer to a creation may be lost.  The provider asks again, and is
     told that there is one already: its own, of which it knows nothing.
     """
     deployed.init()
