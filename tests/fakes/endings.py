@@ -39,6 +39,7 @@ from postbus.functions.decide_message import handler as decide_message
 from postbus.functions.release_message import handler as release_message
 from postbus.functions.time_out_messages import handler as time_out_messages
 from postbus.runtime.cases import Cases
+from postbus.runtime.queue import Surprises
 from postbus.runtime.steps import process_steps
 from tests.fakes.iso20022 import (
     InMemoryAccounts,
@@ -302,7 +303,10 @@ class Ending:
             "attributes": {"MessageGroupId": ID},
         }
         function = self._functions[step]
-        process_steps([record], step, function, self._store, self._steps, NoQueue(), self.clock)
+        store, surprises = self._store, Surprises()  # as a process would that starts anew after a crash
+        process_steps(
+            [record], step, function, store, self._steps, NoQueue(), self.clock, surprises=surprises
+        )
 
     def settle(self) -> None:
         """Let everything that waits come through, until nothing moves any more."""
