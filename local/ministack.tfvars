@@ -34,8 +34,12 @@ force_destroy_buckets = true
 key_deletion_days     = 7
 secret_recovery_days  = 0
 
-# Two, so that one can be seen not to see the other's, and one that may only read.
-iso20022_clients = { operator = {}, other = {}, reader = { scopes = ["read"] } }
+# Two, so that one can be seen not to see the other's, and one that may only read; all accounts are made up.
+iso20022_clients = {
+  operator = { agents = ["*"], debtor_accounts = ["*"] }
+  other    = { agents = ["*"], debtor_accounts = ["*"] }
+  reader   = { scopes = ["read"] }
+}
 
 # A bucket's lifecycle takes the provider 55 s to settle, longer than anything else here.
 iso20022_message_days = null

@@ -208,7 +208,7 @@ module "iso20022" {
   ledger           = { environment = module.ledger.environment, grants = module.ledger.grants }
   credit_transfers = { table_name = module.credit_transfers.table_name, grants = module.credit_transfers.grants.submit }
 
-  clients               = merge(var.iso20022_clients, { for bridge in local.mq_bridges : bridge.client => {} })
+  clients               = merge(var.iso20022_clients, { for bridge in local.mq_bridges : bridge.client => { scopes = ["read", "write"], agents = var.mq_bridge.agents, debtor_accounts = var.mq_bridge.debtor_accounts } })
   api                   = var.iso20022_api
   deadline_seconds      = var.iso20022_deadline_seconds
   largest_message_mb    = var.iso20022_largest_message_mb

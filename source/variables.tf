@@ -195,13 +195,32 @@ variable "iso20022" {
 }
 
 variable "iso20022_clients" {
-  description = "Who may call the API: a name each, and whether it may `read`, `write` or both.  Each gets credentials of its own, kept in Secrets Manager, and sees its own transactions only."
-  type        = map(object({ scopes = optional(set(string), ["read", "write"]) }))
-  default     = { operator = {} }
+  description = <<-EOT
+    Who may call the API: a name each.  Each gets credentials of its own, kept in Secrets Manager, and sees its own
+    transactions only.
+    scopes: whether it may `read`, `write` or both.
+    agents: BICs of the institutions it speaks for: their settlement accounts may be debited by its messages.
+    debtor_accounts: IBANs, or other identifications, of the accounts kept here that its messages may debit.
+    ["*"] stands for all.  What is in neither list is refused (AG01); left out, a client may have nothing debited.
+  EOT
+  type = map(object({
+    scopes          = optional(set(string), ["read", "write"])
+    agents          = optional(set(string), [])
+    debtor_accounts = optional(set(string), [])
+  }))
+  default = { operator = {} }
 
   validation {
     condition     = alltrue([for name, client in var.iso20022_clients : can(regex("^[a-z][a-z0-9-]{0,30}$", name)) && length(client.scopes) > 0 && length(setsubtract(client.scopes, ["read", "write"])) == 0])
     error_message = "iso20022_clients: names of up to 31 lower-case letters, digits and hyphens, scopes read, write or both."
+  }
+  validation {
+    condition     = alltrue(flatten([for client in values(var.iso20022_clients) : [for agent in client.agents : can(regex("^([A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?|\\*)$", agent))]]))
+    error_message = "iso20022_clients: agents are BICs of 8 or 11 characters, or \"*\"."
+  }
+  validation {
+    condition     = alltrue(flatten([for client in values(var.iso20022_clients) : [for account in client.debtor_accounts : can(regex("^([!-)+-~]{1,34}|\\*)$", account))]]))
+    error_message = "iso20022_clients: debtor_accounts are IBANs or other identifications as messages write them, without spaces, or \"*\"."
   }
 }
 
@@ -327,6 +346,7 @@ variable "mq_bridge" {
     broker: see modules/mq_bridge.
     secret_key_arns: the key that encrypts the broker's secret, where it is not Secrets Manager's own.
     network: subnets and security groups from which the broker, the API and AWS's endpoints can be reached.
+    agents, debtor_accounts: what its messages may debit, as for iso20022_clients.
     reserved_concurrency: the most runs of each of its functions at once.
   EOT
   type = object({
@@ -342,6 +362,8 @@ variable "mq_bridge" {
     })
     secret_key_arns      = optional(list(string), [])
     network              = optional(object({ subnet_ids = list(string), security_group_ids = list(string) }))
+    agents               = optional(set(string), [])
+    debtor_accounts      = optional(set(string), [])
     reserved_concurrency = optional(number)
   })
   default = null

@@ -161,6 +161,26 @@ run "refuses_a_client_that_may_do_nothing_known" {
   expect_failures = [var.iso20022_clients]
 }
 
+run "refuses_an_agent_that_is_no_bic" {
+  command = plan
+
+  variables {
+    iso20022_clients = { operator = { agents = ["harbour"] } }
+  }
+
+  expect_failures = [var.iso20022_clients]
+}
+
+run "refuses_an_account_with_spaces" {
+  command = plan
+
+  variables {
+    iso20022_clients = { operator = { agents = ["*", "HARBDEFFXXX"], debtor_accounts = ["DE89 3704"] } }
+  }
+
+  expect_failures = [var.iso20022_clients]
+}
+
 run "refuses_deadlines_that_leave_messages_open_for_ever" {
   command = plan
 

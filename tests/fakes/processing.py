@@ -7,6 +7,7 @@ from typing import Any
 
 from postbus.domain.iso20022.agreements import Terms
 from postbus.domain.iso20022.deadlines import Deadlines
+from postbus.domain.iso20022.mandates import EVERYTHING, Mandates
 from postbus.domain.iso20022.messages import Fault, Status
 from postbus.domain.iso20022.schemas import Schemas
 from postbus.domain.iso20022.workflow import (
@@ -38,6 +39,7 @@ from tests.fakes.messages import CLIENT, NOON, begun
 
 DEBTOR, OTHER_DEBTOR = "DE89370400440532013000", "DE02120300000000202051"
 CREDITOR_BIC = "MILLNL2A"
+ANOTHER_CLIENT = "client-other"
 DEADLINES = Deadlines({"pacs.008": 30, "other": 60, "none": 900})
 
 
@@ -97,6 +99,7 @@ class World:
     transfers: InMemoryCreditTransfers = field(default_factory=InMemoryCreditTransfers)
     schemas: Schemas = field(default_factory=AnySchema)
     terms: Terms = field(default_factory=Terms)
+    mandates: Mandates = field(default_factory=lambda: {CLIENT: EVERYTHING, ANOTHER_CLIENT: EVERYTHING})
     at_call: Callable[[int], None] = lambda _: None
     moments: int = 0
 
@@ -131,6 +134,7 @@ class World:
             checks=[port(self.identity), port(self.screening), port(self.fraud)],
             clock=self._clock,
             limit_bytes=4_000_000,
+            mandates=self.mandates,
         )
         requests = Requests(
             messages=messages,

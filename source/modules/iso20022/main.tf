@@ -185,6 +185,7 @@ module "process" {
       POSTBUS_LIQUIDITY_FUNCTION     = module.check["reserve_liquidity"].name
       POSTBUS_CHECK_TIMEOUT_SECONDS  = tostring(var.check_timeout_seconds)
       POSTBUS_AGREEMENT              = var.checks.agreement
+      POSTBUS_CLIENTS                = jsonencode({ for name, client in var.clients : module.api.client_ids[name] => { agents = client.agents, debtor_accounts = client.debtor_accounts } if length(client.agents) + length(client.debtor_accounts) > 0 })
     },
   )
   grants = concat(

@@ -87,8 +87,18 @@ variable "credit_transfers" {
 }
 
 variable "clients" {
-  description = "Who may call: a name each, and whether it may read, write or both."
-  type        = map(object({ scopes = optional(set(string), ["read", "write"]) }))
+  description = "Who may call: a name each, whether it may read, write or both, and what its messages may debit: settlement accounts of agents, by BIC, and debtor_accounts; [\"*\"] for all."
+  type = map(object({
+    scopes          = optional(set(string), ["read", "write"])
+    agents          = optional(set(string), [])
+    debtor_accounts = optional(set(string), [])
+  }))
+
+  # A function's environment takes 4 KB in all; a client's id, of 26 characters, stands before what it may.
+  validation {
+    condition     = length(jsonencode([for client in values(var.clients) : { client_id = "....................", agents = client.agents, debtor_accounts = client.debtor_accounts }])) <= 2500
+    error_message = "iso20022_clients: what the clients may debit takes more than 2,500 characters: fewer clients, or \"*\" for a client that may debit all, would do."
+  }
 }
 
 variable "api" {

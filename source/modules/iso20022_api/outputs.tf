@@ -8,6 +8,11 @@ output "token_url" {
   value       = local.urls.token
 }
 
+output "client_ids" {
+  description = "Client to the id that its tokens carry."
+  value       = { for name, client in aws_cognito_user_pool_client.this : name => client.id }
+}
+
 output "client_secrets" {
   description = "Client to the name of the secret with its credentials."
   value       = { for name, secret in aws_secretsmanager_secret.client : name => secret.name }

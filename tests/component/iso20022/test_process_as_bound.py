@@ -39,6 +39,7 @@ def queues(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
         "ACCOUNTS_TABLE": "accounts", "CLAIMS_TABLE": "claims", "CREDIT_TRANSFERS_TABLE": "credit_transfers",
         "IDENTITY_FUNCTION": "identity", "SCREENING_FUNCTION": "screening", "FRAUD_FUNCTION": "fraud",
         "LIQUIDITY_FUNCTION": "liquidity", "CHECK_TIMEOUT_SECONDS": "5",
+        "CLIENTS": '{"client-acme": {"agents": ["*"]}}',
         "QUEUE_URL": urls["receive"], "DEAD_LETTER_QUEUE_URL": urls["dead"],
         "STEP_QUEUE_URLS": ",".join(f"{step}={urls[step]}" for step in ("process", "decide", "release")),
     }  # fmt: skip

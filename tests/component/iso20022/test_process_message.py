@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from postbus.adapters.iso20022_schemas import installed
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.iso20022.checks import NeedsDecision, Refused
+from postbus.domain.iso20022.mandates import Mandate
 from postbus.domain.iso20022.messages import MessageType, Reason, Status
 from postbus.domain.iso20022.workflow import (
     CANCELLATION_ANSWER,
@@ -186,6 +187,56 @@ def test_an_unknown_account_with_ourselves_is_no_unknown_agent(world: World) -> 
     # Our own BIC is not somebody we have a settlement account for.
     world.accounts.accounts[bic("HARBDEFF")] = (FoundAccount("acct-odd", "EUR", "open"),)
     assert refused(world, pacs_008(transfer(1))) == ["AC02"]
+
+
+@pytest.mark.parametrize(
+    ("mandate", "code"),
+    [
+        (Mandate(), "AG01"),
+        (Mandate(debtor_accounts=frozenset({OTHER_DEBTOR})), "AG01"),
+        # Who may debit an agent's settlement account may not debit all that the message says it keeps.
+        (Mandate(agents=frozenset({"*"})), "AG01"),
+        (Mandate(agents=frozenset({"HARBDEFF"})), "AG01"),
+        (Mandate(debtor_accounts=frozenset({DEBTOR})), None),
+        (Mandate(debtor_accounts=frozenset({"*"})), None),
+    ],
+)
+def test_no_client_has_anothers_account_debited(world: World, mandate: Mandate, code: str | None) -> None:
+    world.mandates = {CLIENT: mandate}
+    world.accounts.accounts[bic("HARBDEFF")] = (FoundAccount("acct-harbour", "EUR", "open"),)
+    if code is None:
+        assert world.through(pacs_008(transfer(1))).status is Status.ACSP
+    else:
+        assert refused(world, pacs_008(transfer(1))) == [code]
+
+
+def test_a_client_nobody_listed_may_have_nothing_debited(world: World) -> None:
+    world.mandates = {}
+    assert refused(world, pacs_008(transfer(1))) == ["AG01"]
+
+
+@pytest.mark.parametrize(
+    ("agents", "code"), [({"HARBDEFFXXX"}, None), ({"HARBDEFF"}, None), ({"MILLNL2A"}, "AG01"), ((), "AG01")]
+)
+def test_an_agent_is_spoken_for_by_those_it_is_listed_with(
+    world: World, agents: set[str], code: str | None
+) -> None:
+    world.mandates = {CLIENT: Mandate(frozenset(agents))}
+    world.accounts.accounts[iban(DEBTOR)] = ()
+    world.accounts.accounts[bic("HARBDEFF")] = (FoundAccount("acct-debtor", "EUR", "open"),)
+    if code is None:
+        assert world.through(pacs_008(transfer(1))).status is Status.ACSP
+    else:
+        assert refused(world, pacs_008(transfer(1))) == [code]
+
+
+@pytest.mark.parametrize(
+    "known", [(), (FoundAccount("a", "EUR", "closed"),), (FoundAccount("a", "USD", "open"),)]
+)
+def test_an_account_that_is_not_the_clients_tells_it_nothing(world: World, known: Any) -> None:
+    world.mandates = {}
+    world.accounts.accounts[iban(DEBTOR)] = known
+    assert refused(world, pacs_008(transfer(1))) == ["AG01"]
 
 
 def test_funds_go_to_the_first_transfers_of_an_account(world: World) -> None:

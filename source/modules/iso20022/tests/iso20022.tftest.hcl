@@ -70,7 +70,7 @@ variables {
   claims                = { environment = { POSTBUS_CLAIMS_TABLE = "test-postbus-claims" }, grants = { claim = [{ sid = "Claim", actions = ["dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-claims"], conditions = [] }], count = [{ sid = "Count", actions = ["dynamodb:UpdateItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-claims"], conditions = [] }] } }
   ledger                = { environment = { POSTBUS_LEDGER_TABLE = "test-postbus-ledger" }, grants = { decide = [{ sid = "Decide", actions = ["dynamodb:GetItem", "dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-ledger"], conditions = [] }], mark_told = [{ sid = "MarkTold", actions = ["dynamodb:UpdateItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-ledger"], conditions = [] }], earmark = [{ sid = "Earmark", actions = ["dynamodb:UpdateItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-postbus-balances"], conditions = [] }] } }
   credit_transfers      = { table_name = "test-credit_transfers", grants = [{ sid = "SubmitCreditTransfers", actions = ["dynamodb:PutItem"], resources = ["arn:aws:dynamodb:eu-central-1:111122223333:table/test-credit_transfers"], conditions = [] }] }
-  clients               = { operator = {} }
+  clients               = { operator = { agents = ["HARBDEFF"], debtor_accounts = ["DE89370400440532013000"] } }
   api                   = {}
   deadline_seconds      = { "pacs.008" = 60, none = 600, other = 300 }
   largest_message_mb    = 20
@@ -158,6 +158,43 @@ run "sends_each_step_where_it_leads" {
     condition     = output.environments.process_message.POSTBUS_DEADLINE_SECONDS == "none=600,other=300,pacs.008=60" && output.environments.serve_iso20022.POSTBUS_LARGEST_MESSAGE_BYTES == "20971520"
     error_message = "a function would read other limits"
   }
+}
+
+run "tells_process_what_each_client_may_have_debited" {
+  command = apply
+
+  assert {
+    condition     = jsondecode(output.environments.process_message.POSTBUS_CLIENTS) == { client-id = { agents = ["HARBDEFF"], debtor_accounts = ["DE89370400440532013000"] } }
+    error_message = "a client could debit another's accounts, or not its own"
+  }
+
+  assert {
+    condition     = [for step, environment in output.environments : step if can(environment.POSTBUS_CLIENTS)] == ["process_message"]
+    error_message = "accounts stand in the settings of a function that has no use for them"
+  }
+}
+
+run "lets_a_client_without_lists_debit_nothing" {
+  command = apply
+
+  variables {
+    clients = { operator = {} }
+  }
+
+  assert {
+    condition     = output.environments.process_message.POSTBUS_CLIENTS == "{}"
+    error_message = "what is left out would be all there is"
+  }
+}
+
+run "keeps_what_clients_may_debit_within_a_functions_environment" {
+  command = plan
+
+  variables {
+    clients = { operator = { debtor_accounts = [for number in range(120) : "DE8937040044053201${number + 1000}"] } }
+  }
+
+  expect_failures = [var.clients]
 }
 
 run "gives_a_whole_message_the_time_it_takes" {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from postbus.domain.errors import Malformed
 from postbus.domain.iso20022.instructions import Accounts
+from postbus.domain.iso20022.mandates import Mandate
 from postbus.domain.iso20022.messages import AccountIdentification, Agent, Reason, Transfer
 from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, FoundAccount
 
@@ -27,15 +28,21 @@ def keys_of(transfer: Transfer) -> tuple[AccountKey, ...]:
     return tuple(key for side in _sides(transfer) for key in (*_own_keys(side), *_agent_key(side)))
 
 
-def resolve(transfer: Transfer, found: Found, own_agents: Collection[str]) -> Accounts | Reason:
+def resolve(
+    transfer: Transfer, found: Found, own_agents: Collection[str], mandate: Mandate
+) -> Accounts | Reason:
     """The accounts, or why there are none.
 
     Args:
         found: what was found under ``keys_of``.
         own_agents: the first eight characters of our own BICs.
+        mandate: what the client that sent it may have debited.
     """
     tokens = []
-    for side in _sides(transfer):
+    debtor, creditor = _sides(transfer)
+    if not _may_debit(debtor, found, own_agents, mandate):
+        return Reason("AG01", ("The debtor's account is not one that this client may have debited.",))
+    for side in (debtor, creditor):
         account = _account(side, transfer.amount.currency, found, own_agents)
         if isinstance(account, Reason):
             return account
@@ -46,14 +53,23 @@ def resolve(transfer: Transfer, found: Found, own_agents: Collection[str]) -> Ac
         return Reason("AC03", ("Debtor and creditor are booked on one account.",))
 
 
+def _may_debit(side: _Side, found: Found, own_agents: Collection[str], mandate: Mandate) -> bool:
+    """Whether the client may have the account debited that the debtor is booked on.
+
+    Told before anything of the account is: whoever may not debit it does not learn whether it is open, nor,
+    where none of what is named is the client's, whether it is there.
+    """
+    keys = _keys(side, own_agents)
+    booked_on = next((key for key in keys if found.get(key)), None)
+    if booked_on is not None:
+        return mandate.covers(booked_on)
+    return not keys or any(map(mandate.covers, keys))
+
+
 def _account(side: _Side, currency: str, found: Found, own_agents: Collection[str]) -> FoundAccount | Reason:
-    keys = list(_own_keys(side))
-    is_own_agent = side.agent.bic is not None and side.agent.bic[:8] in own_agents
-    if not is_own_agent:
-        keys += _agent_key(side)
-    accounts = next((found[key] for key in keys if found.get(key)), None)
+    accounts = next((found[key] for key in _keys(side, own_agents) if found.get(key)), None)
     if accounts is None:
-        return _unknown(side, is_own_agent)
+        return _unknown(side, _is_own(side.agent, own_agents))
     account = next((one for one in accounts if one.currency == currency), None)
     if account is None:
         return Reason("AM03", (f"The {side.name}'s account is kept in another currency.",))
@@ -64,6 +80,16 @@ def _account(side: _Side, currency: str, found: Found, own_agents: Collection[st
             return Reason("AC04", (f"The {side.name}'s account is closed.",))
         case _:
             return Reason("AC06", (f"The {side.name}'s account is blocked.",))
+
+
+def _keys(side: _Side, own_agents: Collection[str]) -> list[AccountKey]:
+    """What the side's account is looked for under, the best first: with ourselves no agent has one."""
+    own = list(_own_keys(side))
+    return own if _is_own(side.agent, own_agents) else [*own, *_agent_key(side)]
+
+
+def _is_own(agent: Agent, own_agents: Collection[str]) -> bool:
+    return agent.bic is not None and agent.bic[:8] in own_agents
 
 
 def _unknown(side: _Side, is_own_agent: bool) -> Reason:

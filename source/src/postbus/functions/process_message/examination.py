@@ -11,6 +11,7 @@ from postbus.domain.iso20022.claim_check import checked
 from postbus.domain.iso20022.claims import UniqueReference, claims
 from postbus.domain.iso20022.faults import fault
 from postbus.domain.iso20022.instructions import Accounts, Origin, Returned, return_record, transfer_record
+from postbus.domain.iso20022.mandates import NOTHING, Mandates
 from postbus.domain.iso20022.message_source import Reading
 from postbus.domain.iso20022.messages import Fault, Message, Place, Reason, Return, Transfer
 from postbus.domain.iso20022.schemas import Schemas
@@ -46,6 +47,7 @@ class Examination:
     Attributes:
         checks: asked in this order about the transfers that the one before has not refused.
         limit_bytes: the most a message may have.
+        mandates: what each client may have debited; one that is not in it, nothing.
     """
 
     messages: MessageStore
@@ -57,6 +59,7 @@ class Examination:
     checks: Sequence[Check]
     clock: Clock
     limit_bytes: int
+    mandates: Mandates
 
     def examine(self, head: Head) -> Examined:
         """See the module.
@@ -97,8 +100,9 @@ class Examination:
         """The accounts of each transfer, and with them its record."""
         going = [one for one in message.transfers if found.goes_on(one.number)]
         known = self.accounts.find([key for one in going for key in accounts.keys_of(one)])
+        mandate = self.mandates.get(head.owner, NOTHING)
         for one in going:
-            resolved = accounts.resolve(one, known, self.terms.own_agents)
+            resolved = accounts.resolve(one, known, self.terms.own_agents, mandate)
             if isinstance(resolved, Reason):
                 found.refuse(one.number, resolved)
             else:

@@ -67,6 +67,7 @@ def bind(config: "Config") -> Step:
     from postbus.adapters.several import each
     from postbus.adapters.sqs_steps import SqsSteps, queue_urls
     from postbus.domain.iso20022.agreements import terms
+    from postbus.domain.iso20022.mandates import mandates
     from postbus.functions.process_message.examination import Examination
     from postbus.functions.process_message.requests import Requests
     from postbus.functions.process_message.settlement import Settlement
@@ -91,6 +92,7 @@ def bind(config: "Config") -> Step:
         ],
         clock=now,
         limit_bytes=config.integer("LARGEST_MESSAGE_BYTES"),
+        mandates=mandates(config.text("CLIENTS", "{}")),
     )
     requests = Requests(
         messages=messages,
