@@ -1,6 +1,9 @@
 """The genuine schemas: every message gets its schema's verdict, and a message without a schema is refused."""
 
 import csv
+import os
+import subprocess
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -224,9 +227,10 @@ def test_the_place_has_indexes_and_lines_whatever_the_prefix(untouched: Schemas)
     "flood",
     [
         "<GrpHdr/>" + "<CdtTrfTxInf/>" * 150_000,
-        "<Hans/>" * 300_000,
+        "<Johann/>" * 250_000,
         "<GrpHdr><MsgId/></GrpHdr>" * 50_000,
-        "<GrpHdr x=''/>" * 150_000,
+        "<GrpHdr number=''/>" * 150_000,
+        "<GrpHdr/>" + f"<CdtTrfTxInf><RmtInf>{'<Ustrd></Ustrd>' * 1_000}</RmtInf></CdtTrfTxInf>" * 200,
     ],
 )
 def test_a_flood_of_faults_is_told_soon_and_in_part(flood: str, untouched: Schemas) -> None:
@@ -235,6 +239,42 @@ def test_a_flood_of_faults_is_told_soon_and_in_part(flood: str, untouched: Schem
     faults = untouched.validate(document)
     assert time.process_time() - began < 5.0
     assert 0 < len(faults) <= MOST_FAULTS
+
+
+def test_what_was_cut_off_is_not_told_as_missing(untouched: Schemas) -> None:
+    document = _document("<GrpHdr/>" + "<CdtTrfTxInf><PmtId/></CdtTrfTxInf>" * 20_000)
+    places = {one.place.path for one in untouched.validate(document)}
+    assert "/Document/FIToFICstmrCdtTrf/CdtTrfTxInf[1]/PmtId" in places
+    assert not places & {"/Document", "/Document/FIToFICstmrCdtTrf"}
+
+
+def test_where_only_the_end_is_wrong_and_often_it_is_told_how_often(untouched: Schemas) -> None:
+    document = _document(" " * 200_000 + "<GrpHdr/>" + "<CdtTrfTxInf/>" * 5_000)
+    (only,) = untouched.validate(document)
+    assert only.reason.additional[0] == "a valid message; it has more than 100 faults"
+
+
+@pytest.mark.parametrize("length_mb", [4, 20])
+def test_a_message_that_is_wrong_everywhere_takes_no_memory_for_it(length_mb: int) -> None:
+    code = f"""
+import resource
+from postbus.adapters.iso20022_schemas import installed
+from postbus.domain.iso20022 import reading
+wrong = b"<GrpHdr/>" + (b"<CdtTrfTxInf><RmtInf>" + b"<Ustrd/>\\n" * 1000 + b"</RmtInf></CdtTrfTxInf>") * 9999
+inside = wrong[: {length_mb} << 20].rpartition(b"<CdtTrfTxInf>")[0]
+body = b'<Document xmlns="{PACS_008}"><FIToFICstmrCdtTrf>' + inside + b"</FIToFICstmrCdtTrf></Document>"
+del wrong, inside
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = reading.reopen(body, installed())
+assert found.type is not None and found.reading is None
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "source" / "src")}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    # What the tree takes, and little for its faults.
+    assert int(ran.stdout) < 50 + 20 * length_mb
 
 
 def test_a_large_message_that_is_wrong_at_its_end_alone_is_refused_there(untouched: Schemas) -> None:

@@ -48,6 +48,9 @@ locals {
     ]
   }
 
+  # A message is read as a tree of up to 25 times its length, twice where a cancellation is answered.
+  reading_memory_mb = max(512, 256 + 32 * var.largest_message_mb)
+
   environments = {
     for sender, steps in local.sends : sender => merge(
       module.store.environment,
@@ -99,6 +102,7 @@ module "receive" {
   context             = var.context
   name                = "receive"
   step                = "receive_message"
+  memory_mb           = local.reading_memory_mb
   description         = "ACCP -> ACTC"
   archive             = var.archives.iso20022
   timeout_seconds     = var.timeout_seconds
@@ -202,6 +206,7 @@ module "decide" {
   context             = var.context
   name                = "decide"
   step                = "decide_message"
+  memory_mb           = local.reading_memory_mb
   description         = "PDNG | ACSP -> CANC | RJCT | ACSP"
   archive             = var.archives.iso20022
   timeout_seconds     = var.timeout_seconds
@@ -237,6 +242,7 @@ module "release" {
   context             = var.context
   name                = "release"
   step                = "release_message"
+  memory_mb           = local.reading_memory_mb
   description         = "ACSP -> ACSC | PART | RJCT"
   archive             = var.archives.iso20022
   timeout_seconds     = var.timeout_seconds

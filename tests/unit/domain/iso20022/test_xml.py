@@ -80,6 +80,8 @@ HOSTILE: dict[str, bytes] = {
     + OPEN
     + CLOSE
     + b"</Envelope>",
+    "nothing but tags": OPEN + b"<a/>" * 500_000 + CLOSE,
+    "nothing but attributes": OPEN + (b"<a" + b" b=''" * 30 + b"/>") * 10_000 + CLOSE,
     "too large": OPEN + b" " * LIMIT + CLOSE,
 }
 

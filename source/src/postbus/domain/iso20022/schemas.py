@@ -6,7 +6,8 @@ schema lacks.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -21,11 +22,13 @@ from postbus.domain.iso20022.xml import Document, parser
 # A message may have a fault in each of its elements; whoever mends these sends it again.
 MOST_FAULTS = 100
 
-# For each fault the processor counts the elements beside it, which takes minutes where thousands are wrong:
-# there faults are counted first and, if they are many, told of the beginning alone.
+# The processor notes every fault, at about a kilobyte each, and for each counts the elements beside it: a
+# large message may be wrong hundreds of thousands of times.  There faults are counted first, no further than
+# needed, and, if they are many, told of the beginning alone.
 _LARGE_BYTES = 128 * 1024
-_CROWD = 2000
-_BEGINNING = 1000
+_PIECE_BYTES = 16 * 1024
+
+_MISSING = "Missing child element(s)."
 
 _XS = "{http://www.w3.org/2001/XMLSchema}"
 _STEP = re.compile(r"(?:\{[^}]*\})?([^/\[\]{}]+)(?=\[|/|$)")
@@ -71,35 +74,48 @@ class Schema:
 
         CH21 for a mandatory element or attribute that is missing, FF02 for any other.
         """
-        if len(document.body) <= _LARGE_BYTES or not _is_crowded(document.root):
+        if len(document.body) <= _LARGE_BYTES or self._count_faults(document.body) <= MOST_FAULTS:
             return self._faults(document.root)
-        count = self._count_faults(document.body)
-        if not count:
-            return ()
-        if count <= MOST_FAULTS:
-            return self._faults(document.root)
-        several = fault("FF02", f"a valid message; it has {count} faults", Place("/Document", 1))
-        return self._faults(_beginning(document.body)) or (several,)
+        several = fault(
+            "FF02", f"a valid message; it has more than {MOST_FAULTS} faults", Place("/Document", 1)
+        )
+        return self._faults(*_beginning(document.body)) or (several,)
 
-    def _faults(self, root: etree._Element) -> tuple[Fault, ...]:
+    def _faults(
+        self, root: etree._Element, cut: Collection[etree._Element] = frozenset()
+    ) -> tuple[Fault, ...]:
+        """The faults of a tree; of the elements that were cut short, not that something is missing."""
         if self._compiled.validate(root.getroottree()):
             return ()
         entries: Any = self._compiled.error_log
-        return tuple(self._told(entry, root) for entry in islice(entries, MOST_FAULTS))
+        return tuple(
+            islice((told for entry in entries for told in self._told(entry, root, cut)), MOST_FAULTS)
+        )
 
     def _count_faults(self, body: bytes) -> int:
-        """How many there are; found while parsing they have no place, which makes them cheap."""
-        reader = parser(self._compiled)
-        try:
-            etree.fromstring(body, reader)
-        except etree.XMLSyntaxError:
-            return len(reader.error_log)
-        return 0
+        """How many there are; it stops counting beyond ``MOST_FAULTS``.
 
-    def _told(self, entry: etree._LogEntry, root: etree._Element) -> Fault:
+        Found while parsing they have no place, and nothing is kept of what was parsed.
+        """
+        reader = parser(self._compiled, _Nothing())
+        for start in range(0, len(body), _PIECE_BYTES):
+            reader.feed(body[start : start + _PIECE_BYTES])
+            count = len(reader.feed_error_log)
+            if count > MOST_FAULTS:
+                return count
+        # What was well-formed before is so now: whatever is raised was counted.
+        with suppress(etree.XMLSyntaxError):
+            reader.close()
+        return len(reader.feed_error_log)
+
+    def _told(
+        self, entry: etree._LogEntry, root: etree._Element, cut: Collection[etree._Element]
+    ) -> Iterator[Fault]:
         walked = self._walk(root, entry.path or "/*")
+        if walked.element in cut and entry.message.rpartition("Expected is")[0].rstrip().endswith(_MISSING):
+            return
         code, expected = self._expected(entry, walked)
-        return fault(code, expected, Place(self._path(walked.element), entry.line or 1))
+        yield fault(code, expected, Place(self._path(walked.element), entry.line or 1))
 
     def _expected(self, entry: etree._LogEntry, at: "_Walked") -> tuple[str, str]:
         match entry.type_name:
@@ -126,7 +142,7 @@ class Schema:
         """An element is missing, or one stands where it may not: both are told by what could stand there."""
         head, found, tail = message.rpartition("Expected is")
         names = _EXPECTED.findall(tail) if found else []  # none for a wildcard
-        if head.rstrip().endswith("Missing child element(s)."):
+        if head.rstrip().endswith(_MISSING):
             return "CH21", f"mandatory, below this element: {_list(names) or 'any element'}"
         siblings = self._types.get(at.parent_type, {})
         needed = any(siblings[name].mandatory for name in names if name in siblings)
@@ -211,17 +227,21 @@ class Schemas:
         return schema.validate(document)
 
 
-def _is_crowded(root: etree._Element) -> bool:
-    return any(len(element) > _CROWD for element in root.iter())
+class _Nothing:
+    """A parser's target that keeps nothing."""
+
+    def close(self) -> None: ...
 
 
-def _beginning(body: bytes) -> etree._Element:
-    """The tree with the first of an element's many children."""
-    root = etree.fromstring(body, parser())
-    for element in list(root.iter()):
-        if len(element) > _BEGINNING:
-            del element[_BEGINNING:]
-    return root
+def _beginning(body: bytes) -> tuple[etree._Element, Collection[etree._Element]]:
+    """A tree of the first tags, and those of its elements that something may have been cut from."""
+    root = etree.fromstring(
+        body[: body.rindex(b"<", 0, _LARGE_BYTES)] or b"<Document/>", parser(recover=True)
+    )
+    cut = [root]
+    while len(cut[-1]):
+        cut.append(cut[-1][-1])
+    return root, frozenset(cut)
 
 
 def _parse(message_type: MessageType, content: bytes) -> etree._ElementTree:
