@@ -49,6 +49,24 @@ def test_a_transfer_is_read_whole() -> None:
     assert (one.exchange_rate, one.charge_bearer, one.purpose) == ("1.0896", "SLEV", "GDDS")
 
 
+def test_whoever_has_a_hand_in_a_transfer_is_read() -> None:
+    between = "".join(
+        f"<{name}><FinInstnId><BICFI>HARBDEF{number}</BICFI></FinInstnId></{name}>"
+        for number, name in enumerate(("PrvsInstgAgt1", "IntrmyAgt1", "IntrmyAgt2", "IntrmyAgt3"))
+    )
+    invoicer = "<RmtInf><Strd><Invcr><Nm>Quay Ropes</Nm></Invcr></Strd></RmtInf>"
+    changes = {"<Dbtr>": f"{between}{invoicer}<InitgPty><Nm>Quay Agents</Nm></InitgPty><Dbtr>"}
+    one = own_message("pacs.008.001.08", changes).message.transfers[0]
+    assert {f"HARBDEF{number}" for number in range(4)} <= {found.bic for found in one.further_agents}
+    assert {"Quay Ropes", "Quay Agents"} <= {found.name for found in one.further_parties}
+
+
+def test_who_initiates_is_a_party_of_each_transfer() -> None:
+    message = own_message("pain.001.001.09").message
+    assert message.initiating_party is not None
+    assert all(message.initiating_party in one.further_parties for one in message.transfers)
+
+
 def test_what_a_transfer_does_not_say_it_inherits_from_the_group() -> None:
     message = own_message("pacs.008.001.08").message
     first, second = message.transfers

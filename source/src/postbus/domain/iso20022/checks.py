@@ -1,6 +1,6 @@
 """What the synchronous checks are asked about a transfer, and what they may answer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -16,6 +16,8 @@ class CheckRequest:
     Attributes:
         transaction_id: of the message; with ``number`` it names the transfer.
         debtor_account_token: of the account that pays; ``creditor_account_token`` likewise.
+        further_agents: between the two, before them and at their accounts; ``further_parties``: whoever else
+            is named, such as who initiated it or is invoiced.
     """
 
     transaction_id: str
@@ -29,6 +31,16 @@ class CheckRequest:
     ultimate_creditor: Party | None = None
     debtor_account_token: str | None = None
     creditor_account_token: str | None = None
+    further_agents: tuple[Agent, ...] = ()
+    further_parties: tuple[Party, ...] = ()
+
+    def everybody(self) -> Iterator[Party | Agent]:
+        """Whoever the message names in this transfer."""
+        named = (self.debtor, self.creditor, self.ultimate_debtor, self.ultimate_creditor)
+        yield from (one for one in named if one is not None)
+        yield from (self.debtor_agent, self.creditor_agent)
+        yield from self.further_agents
+        yield from self.further_parties
 
     def to_data(self) -> dict[str, Any]:
         """The shape a check's function is called with."""
@@ -54,6 +66,8 @@ class CheckRequest:
                 else None,
                 debtor_account_token=data.get("debtor_account_token"),
                 creditor_account_token=data.get("creditor_account_token"),
+                further_agents=tuple(_agent(one) for one in data.get("further_agents") or ()),
+                further_parties=tuple(_party(one) for one in data.get("further_parties") or ()),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             # Without the cause: its text may quote a person's data.

@@ -145,6 +145,8 @@ class Transfer:
         local_instrument: ISO 20022 ExternalLocalInstrument1Code.
         category_purpose: ISO 20022 ExternalCategoryPurpose1Code.
         purpose: ISO 20022 ExternalPurpose1Code.
+        further_agents: whichever else the message names for it: between the two agents, before the
+            instructing one, for settlement and charges; ``further_parties``: who initiated it, is invoiced.
     """
 
     number: int
@@ -173,6 +175,8 @@ class Transfer:
     service_level: str | None = None
     local_instrument: str | None = None
     category_purpose: str | None = None
+    further_agents: tuple[Agent, ...] = ()
+    further_parties: tuple[Party, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +209,7 @@ class Return:
     place: Place
     amount: Money
     original_message_id: str | None = None
+    original_message_type: str | None = None
     original_instruction_id: str | None = None
     original_end_to_end_id: str | None = None
     original_transaction_id: str | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from lxml.etree import _Element
 
 from postbus.domain.iso20022.amounts import Unusable, amount, decimal
-from postbus.domain.iso20022.elements import Children, children, local_name, text, token
+from postbus.domain.iso20022.elements import Children, children, local_name, named, text, token
 from postbus.domain.iso20022.faults import fault
 from postbus.domain.iso20022.message_source import (
     Control,
@@ -36,6 +36,16 @@ _NO_AGENT = Agent()
 _EQUIVALENT = Unusable(
     "AM03", "InstdAmt, or EqvtAmt in the currency of the transfer: nothing is converted here"
 )
+
+
+# Whoever has a hand in a transfer beside its four agents, in any version, and where.
+_FURTHER_AGENTS = (
+    *("PrvsInstgAgt", "PrvsInstgAgt1", "PrvsInstgAgt2", "PrvsInstgAgt3"),
+    *("IntrmyAgt1", "IntrmyAgt2", "IntrmyAgt3"),
+)
+_SETTLING_AGENTS = ("InstgRmbrsmntAgt", "InstdRmbrsmntAgt", "ThrdRmbrsmntAgt")
+_INITIATING = ("InitgPty",)
+_INVOICED = ("Invcr", "Invcee")
 
 
 @dataclass(slots=True)
@@ -75,6 +85,8 @@ def interbank(body: _Element, type: MessageType) -> Reading:
     group = children(header.element)
     instructing, instructed = agent(group.get("InstgAgt")), agent(group.get("InstdAgt"))
     settlement_date = date_of(group.get("IntrBkSttlmDt"))
+    settling = _agents(children(group.get("SttlmInf")), _SETTLING_AGENTS)
+    initiating = _parties(group, _INITIATING)
     collected = _Collected()
     amounts: list[tuple[str, str]] = []
     for number, scope in enumerate(numbered(root, "CdtTrfTxInf"), start=1):
@@ -101,6 +113,8 @@ def interbank(body: _Element, type: MessageType) -> Reading:
             exchange_rate=token(parts.get("XchgRate")),
             charge_bearer=text(parts.get("ChrgBr")),
             requested_date=date_of(parts.get("IntrBkSttlmDt")) or settlement_date,
+            further_agents=(*_agents(parts, _FURTHER_AGENTS), *_charging(scope.element, parts), *settling),
+            further_parties=(*_further_parties(parts), *initiating),
         )
     return _reading(type, group, header, collected, [_control(header, collected.scopes, amounts, True)])
 
@@ -114,8 +128,12 @@ def initiation(body: _Element, type: MessageType) -> Reading:
     collected = _Collected()
     controls: list[Control] = []
     amounts: list[tuple[str, str]] = []
+    forwarding, initiating = _agents(group, ("FwdgAgt",)), _parties(group, _INITIATING)
+    forwarding, initiating = _agents(group, ("FwdgAgt",)), _parties(group, _INITIATING)
     for block in numbered(root, "PmtInf"):
         outer = children(block.element)
+        charged = _agents(outer, ("ChrgsAcctAgt",))
+        charged = _agents(outer, ("ChrgsAcctAgt",))
         inherited = {
             "payment_information_id": text(outer.get("PmtInfId")),
             "debtor": party(outer.get("Dbtr")) or _NOBODY,
@@ -141,6 +159,8 @@ def initiation(body: _Element, type: MessageType) -> Reading:
                 **_creditor_side(parts),
                 ultimate_debtor=party(parts.get("UltmtDbtr")) or ultimate_debtor,
                 charge_bearer=text(parts.get("ChrgBr")) or charge_bearer,
+                further_agents=(*_agents(parts, _FURTHER_AGENTS), *charged, *forwarding),
+                further_parties=(*_further_parties(parts), *initiating),
             )
         controls.append(_control(block, range(first + 1, len(amounts) + 1), amounts[first:], False))
     controls.insert(0, _control(header, collected.scopes, amounts, True))
@@ -187,6 +207,32 @@ def _creditor_side(parts: Children) -> dict[str, Any]:
         "creditor_agent": agent(parts.get("CdtrAgt")) or _NO_AGENT,
         "ultimate_creditor": party(parts.get("UltmtCdtr")),
     }
+
+
+def _agents(parts: Children, names: Sequence[str]) -> tuple[Agent, ...]:
+    return tuple(found for name in names if (found := agent(parts.get(name))) is not None)
+
+
+def _parties(parts: Children, names: Sequence[str]) -> tuple[Party, ...]:
+    return tuple(found for name in names if (found := party(parts.get(name))) is not None)
+
+
+def _charging(element: _Element, parts: Children) -> tuple[Agent, ...]:
+    """The agents that take charges."""
+    if "ChrgsInf" not in parts:
+        return ()
+    charges = [children(one) for one in named(element, "ChrgsInf")]
+    return tuple(found for one in charges for found in _agents(one, ("Agt", "Pty")))
+
+
+def _further_parties(parts: Children) -> tuple[Party, ...]:
+    """Who initiated the transfer, and who is named in the invoices that it pays."""
+    initiating = _parties(parts, _INITIATING)
+    remittance = parts.get("RmtInf")
+    if remittance is None:
+        return initiating
+    invoices = (_parties(children(one), _INVOICED) for one in named(remittance, "Strd"))
+    return (*initiating, *(one for invoice in invoices for one in invoice))
 
 
 def _instructed(parts: Children, scope: Scope, number: int, collected: _Collected) -> Money | None:

@@ -8,7 +8,11 @@ SAMPLE: Mapping[str, Any] = {
         {"names": ["Viktor Alexandrovich Malenkov", "Виктор Александрович Маленков"], "countries": ["RU"]},
         {"names": ["Abdulrahman Al-Qasimi Nasser"], "countries": ["YE"]},
         {"names": ["Zoltán Örvendő-Kishegyi"], "countries": ["HU"]},
-        {"names": ["Black Meridian Shipping Company Ltd", "Black Meridian Lines"], "bics": ["BLMRKYK1"]},
+        {
+            "names": ["Black Meridian Shipping Company Ltd", "Black Meridian Lines"],
+            "bics": ["BLMRKYK1"],
+            "leis": ["00000000000000BLMR09"],
+        },
         {"names": ["Viktor Testowitsch Sanctionov"]},
         {"names": ["Corvax"]},
     ]

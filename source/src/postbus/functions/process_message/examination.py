@@ -181,6 +181,11 @@ def _request(head: Head, one: Transfer, found: Findings) -> CheckRequest:
         ultimate_creditor=one.ultimate_creditor,
         debtor_account_token=record["debtor_account_token"],
         creditor_account_token=record["creditor_account_token"],
+        further_agents=(
+            *(agent for agent in (one.instructing_agent, one.instructed_agent) if agent is not None),
+            *one.further_agents,
+        ),
+        further_parties=one.further_parties,
     )
 
 
