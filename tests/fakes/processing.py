@@ -216,18 +216,27 @@ def pacs_008(*transfers: str, message_id: str = "M-1", count: int | None = None)
 {"".join(transfers)}</FIToFICstmrCdtTrf></Document>""".encode()
 
 
-def pacs_004(uetr: str, amount: str, message_id: str = "R-1", return_id: str = "RTR-1") -> bytes:
+def pacs_004(
+    uetr: str,
+    amount: str,
+    message_id: str = "R-1",
+    return_id: str = "RTR-1",
+    returner: str = CREDITOR_BIC,
+    original: str = "",
+) -> bytes:
+    """A return by the creditor's agent; ``original`` is what else it says of what it returns."""
     return f"""<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pacs.004.001.10"><PmtRtr>
 <GrpHdr><MsgId>{message_id}</MsgId><CreDtTm>2026-11-21T11:30:00Z</CreDtTm><NbOfTxs>1</NbOfTxs>
-<SttlmInf><SttlmMtd>CLRG</SttlmMtd></SttlmInf></GrpHdr>
-<TxInf><RtrId>{return_id}</RtrId><OrgnlUETR>{uetr}</OrgnlUETR>
+<SttlmInf><SttlmMtd>CLRG</SttlmMtd></SttlmInf>
+<InstgAgt><FinInstnId><BICFI>{returner}</BICFI></FinInstnId></InstgAgt></GrpHdr>
+<TxInf><RtrId>{return_id}</RtrId><OrgnlUETR>{uetr}</OrgnlUETR>{original}
 <RtrdIntrBkSttlmAmt Ccy="EUR">{amount}</RtrdIntrBkSttlmAmt>
 <RtrRsnInf><Rsn><Cd>AC04</Cd></Rsn></RtrRsnInf></TxInf></PmtRtr></Document>""".encode()
 
 
 def camt_056(message_id: str, original: str = "", request: str = "C-1") -> bytes:
-    """A cancellation request for a message, or with ``OrgnlEndToEndId`` for one of its transfers."""
-    inside = f"<TxInf><OrgnlEndToEndId>{original}</OrgnlEndToEndId></TxInf>" if original else ""
+    """A cancellation request for a message, or with ``OrgnlEndToEndId``s for some of its transfers."""
+    inside = "".join(f"<TxInf><OrgnlEndToEndId>{one}</OrgnlEndToEndId></TxInf>" for one in original.split())
     return f"""<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.056.001.08"><FIToFIPmtCxlReq>
 <Assgnmt><Id>{request}</Id><Assgnr><Agt><FinInstnId><BICFI>HARBDEFF</BICFI></FinInstnId></Agt></Assgnr>
 <Assgne><Agt><FinInstnId><BICFI>MILLNL2A</BICFI></FinInstnId></Agt></Assgne>

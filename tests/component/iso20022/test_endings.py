@@ -22,6 +22,7 @@ from postbus.domain.iso20022.workflow import (
     Document,
     Head,
     StepName,
+    answer_to,
 )
 from postbus.domain.lifecycle import OutcomeState
 from tests.fakes.endings import CLIENT, ID, Crash, Ending
@@ -343,6 +344,41 @@ def test_an_operator_clears_or_refuses_what_is_held_for_a_regulatory_reason() ->
     refused.settle()
     assert refused.ends == [Status.RJCT]
     assert refused.store.history(ID)[-1].by == OPERATOR
+
+
+def test_a_regulatory_hold_ends_by_an_operator_alone_whatever_became_of_its_transfers() -> None:
+    ending = Ending(2, Status.PDNG, reasons=(Reason("RR04"),))
+    for number in (1, 2):
+        ending.pipeline(number, VOIDED)
+    ending.settle()
+    ending.run(StepName.RELEASE)
+    assert ending.head.status is Status.PDNG
+    ending.wants(DecisionKind.REJECTION, by=OPERATOR)
+    ending.settle()
+    assert ending.ends == [Status.RJCT]
+
+
+def test_a_hold_that_came_after_a_cancellation_ends_by_an_operator_all_the_same() -> None:
+    ending = Ending(1, Status.PDNG, reasons=(Reason("RR04"),))
+    ending.wants(DecisionKind.CANCELLATION, verdict="carried_out")
+    ending.settle()
+    assert ending.head.status is Status.PDNG
+    ending.wants(DecisionKind.REJECTION, by=OPERATOR)
+    ending.settle()
+    assert ending.head.status in FINAL
+
+
+def test_each_cancellation_has_an_answer_of_its_own() -> None:
+    ending = Ending(2)
+    ending.pipeline(1, POSTED)
+    ending.wants(DecisionKind.CANCELLATION, key="a", numbers=(1,))
+    ending.settle()
+    ending.wants(DecisionKind.CANCELLATION, key="b", numbers=(2,))
+    ending.settle()
+    first, second = ending.message(answer_to("a")), ending.message(answer_to("b"))
+    assert (told(first, "Conf"), told(second, "Conf")) == (["RJCR"], ["CNCL"])
+    assert told(first, "Id")[0] != told(second, "Id")[0]
+    assert ending.message(CANCELLATION_ANSWER) == second
 
 
 def test_a_client_cannot_clear() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from postbus.adapters.iso20022_schemas import installed
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.iso20022.checks import NeedsDecision, Refused
+from postbus.domain.iso20022.decisions import MOST_CANCELLATIONS, is_allowed
 from postbus.domain.iso20022.mandates import Mandate
 from postbus.domain.iso20022.messages import MessageType, Reason, Status
 from postbus.domain.iso20022.workflow import (
@@ -20,11 +21,14 @@ from postbus.domain.iso20022.workflow import (
     ChildState,
     Decision,
     DecisionKind,
+    Document,
     Entry,
     FoundAccount,
+    Head,
     Next,
     StepName,
     Took,
+    answer_to,
 )
 from postbus.domain.steps import Defer
 from tests.fakes.messages import CLIENT, NOON, begun
@@ -497,10 +501,36 @@ def test_another_record_under_a_transfers_key_is_never_overwritten(world: World)
 # -- messages about earlier ones -------------------------------------------------------------------------
 
 UETR = "5f1d0a3c-7a45-4b1e-9d55-0d6c0f000001"
+GROUP = "<OrgnlGrpInf><OrgnlMsgId>{}</OrgnlMsgId><OrgnlMsgNmId>{}</OrgnlMsgNmId></OrgnlGrpInf>"
+AMOUNT = '<OrgnlIntrBkSttlmAmt Ccy="EUR">{}</OrgnlIntrBkSttlmAmt>'
+
+
+def booked(world: World, head: Head) -> Head:
+    """All its transfers, as the ledger told."""
+    for child in list(world.messages.children(head.transaction_id)):
+        world.messages.finish_child(head.transaction_id, child.number, ChildState.POSTED, settled_at=NOON)
+    return world.head(head.transaction_id)
+
+
+def answered(world: World, original: Head, decision: Decision, body: bytes) -> Document:
+    """A decision carried out, with its answer."""
+    document = world.documents.put(f"outgoing/{decision.key}.xml", body)
+    world.messages.carried_out(original.transaction_id, decision.key, "carried_out")
+    for name in (CANCELLATION_ANSWER, answer_to(decision.key)):
+        world.messages.put_document(original.transaction_id, name, document)
+    return document
+
+
+def asked(world: World, body: bytes, number: int = 2) -> str:
+    """A request that waits for its answer."""
+    transaction_id = world.hand_in(body, number)
+    world.run(RECEIVE, transaction_id)
+    assert isinstance(world.run(PROCESS, transaction_id), Defer)
+    return transaction_id
 
 
 def test_a_return_gives_back_the_posting_of_the_transfer_it_names(world: World) -> None:
-    world.through(pacs_008(transfer(1)))
+    booked(world, world.through(pacs_008(transfer(1))))
     (original,) = list(world.transfers.records.values())
     head = world.through(pacs_004(UETR, "4.00"), 2)
     assert head.status is Status.ACSP
@@ -519,32 +549,168 @@ def test_a_return_gives_back_the_posting_of_the_transfer_it_names(world: World) 
         (pacs_004("00000000-7a45-4b1e-9d55-0d6c0f000001", "4.00"), CLIENT, "MS03"),
         (pacs_004(UETR, "10.01"), CLIENT, "AM09"),
         (pacs_004(UETR, "4.00"), "client-other", "MS03"),
+        (pacs_004(UETR, "4.00", original="<OrgnlEndToEndId>E-1</OrgnlEndToEndId>"), CLIENT, None),
+        (pacs_004(UETR, "4.00", original="<OrgnlEndToEndId>E-2</OrgnlEndToEndId>"), CLIENT, "MS03"),
+        (pacs_004(UETR, "4.00", original=GROUP.format("M-1", "pacs.008.001.08")), CLIENT, None),
+        (pacs_004(UETR, "4.00", original=GROUP.format("M-2", "pacs.008.001.08")), CLIENT, "MS03"),
+        (pacs_004(UETR, "4.00", original=GROUP.format("M-1", "pain.001.001.09")), CLIENT, "MS03"),
+        (pacs_004(UETR, "4.00", original=AMOUNT.format("10.00")), CLIENT, None),
+        (pacs_004(UETR, "4.00", original=AMOUNT.format("9.00")), CLIENT, "AM09"),
+        # The payer's own bank, and one that has no part in it.
+        (pacs_004(UETR, "4.00", returner="HARBDEFF"), CLIENT, "AG01"),
+        (pacs_004(UETR, "4.00", returner="QUAYFRPP"), CLIENT, "AG01"),
     ],
 )
 def test_a_return_of_what_is_unknown_too_much_or_anothers_is_refused(
-    world: World, body: bytes, owner: str, code: str
+    world: World, body: bytes, owner: str, code: str | None
 ) -> None:
-    world.through(pacs_008(transfer(1)))
+    booked(world, world.through(pacs_008(transfer(1))))
     head = world.through(body, 2, owner)
+    if code is None:
+        assert codes(world, head.transaction_id) == [(ChildState.OPEN, [])]
+        return
     assert codes(world, head.transaction_id) == [(ChildState.REJECTED, [code])]
     assert len(world.transfers.records) == 1
 
 
+def test_a_client_returns_only_for_agents_that_it_speaks_for(world: World) -> None:
+    booked(world, world.through(pacs_008(transfer(1))))
+    world.mandates = {CLIENT: Mandate(agents=frozenset({"HARBDEFF"}), debtor_accounts=frozenset({"*"}))}
+    head = world.through(pacs_004(UETR, "4.00"), 2)
+    assert codes(world, head.transaction_id) == [(ChildState.REJECTED, ["AG01"])]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_what_is_held_or_not_booked_yet_is_not_returned(world: World, held: bool) -> None:
+    if held:
+        world.screening.answers[1] = SANCTIONS_HIT
+    original = world.through(pacs_008(transfer(1)))
+    head = world.through(pacs_004(UETR, "4.00"), 2)
+    assert codes(world, head.transaction_id) == [(ChildState.REJECTED, ["MS03"])]
+    assert world.head(original.transaction_id).status is (Status.PDNG if held else Status.ACSP)
+
+
 def test_a_cancellation_request_is_decided_where_it_belongs_and_answered_by_that(world: World) -> None:
     original = world.through(pacs_008(transfer(1), transfer(2)))
-    asked = world.hand_in(camt_056("M-1", "E-2"), 2)
-    world.run(RECEIVE, asked)
-    assert isinstance(world.run(PROCESS, asked), Defer)
+    request = asked(world, camt_056("M-1", "E-2"))
     (decision,) = world.messages.decisions(original.transaction_id)
     assert (decision.kind, decision.numbers, decision.by) == (DecisionKind.CANCELLATION, (2,), CLIENT)
     assert world.steps.sent[-1][:2] == (original.transaction_id, StepName.DECIDE)
-    world.messages.carried_out(original.transaction_id, decision.key, "carried_out")
-    answer = world.documents.put("outgoing/camt.029.xml", b"<camt.029/>")
-    world.messages.put_document(original.transaction_id, CANCELLATION_ANSWER, answer)
-    assert world.run(PROCESS, asked) == Took()
-    head = world.head(asked)
+    answer = answered(world, original, decision, b"<camt.029/>")
+    assert world.run(PROCESS, request) == Took()
+    head = world.head(request)
     assert (head.status, head.documents[OUTGOING]) == (Status.ACSC, answer)
     assert len(world.messages.decisions(original.transaction_id)) == 1
+
+
+def test_of_two_cancellations_of_one_payment_each_has_the_answer_to_its_own(world: World) -> None:
+    original = world.through(pacs_008(transfer(1), transfer(2)))
+    first = asked(world, camt_056("M-1", "E-1", "C-1"))
+    (decision,) = world.messages.decisions(original.transaction_id)
+    own = answered(world, original, decision, b"<first/>")
+    second = asked(world, camt_056("M-1", "E-2", "C-2"), 3)
+    # The verdict is there and its answer is not: another's is not taken for it.
+    other = next(one for one in world.messages.decisions(original.transaction_id) if one.key != decision.key)
+    world.messages.carried_out(original.transaction_id, other.key, "carried_out")
+    assert isinstance(world.run(PROCESS, second), Defer)
+    others = answered(world, original, other, b"<second/>")
+    for request, answer in ((first, own), (second, others)):
+        assert world.run(PROCESS, request) == Took()
+        assert world.head(request).documents[OUTGOING] == answer
+
+
+def test_a_transfer_is_not_cancelled_before_the_transfers_of_its_message_are_kept(world: World) -> None:
+    original = world.hand_in(pacs_008(transfer(1), transfer(2)))
+    world.run(RECEIVE, original)
+    add = world.messages.add_children
+
+    def unavailable(*_: Any) -> Head:
+        raise Unavailable("message store did not answer")
+
+    world.messages.add_children = unavailable  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        world.run(PROCESS, original)
+    request = asked(world, camt_056("M-1", "E-2"))
+    assert world.messages.decisions(original) == []
+    assert world.head(request).status is Status.ACTC
+    # The whole of it can be cancelled without knowing what is in it.
+    asked(world, camt_056("M-1", request="C-2"), 3)
+    (whole,) = world.messages.decisions(original)
+    assert whole.numbers == ()
+    world.messages.add_children = add  # type: ignore[method-assign]
+    world.run(PROCESS, original)
+    assert isinstance(world.run(PROCESS, request), Defer)
+    assert [one.numbers for one in world.messages.decisions(original)].count((2,)) == 1
+
+
+def test_a_request_about_something_unknown_beside_what_is_known_is_refused_whole(world: World) -> None:
+    original = world.through(pacs_008(transfer(1), transfer(2)))
+    head = world.through(camt_056("M-1", "E-1 E-9"), 2)
+    assert [reason.code for reason in head.reasons] == ["NOOR"]
+    assert world.messages.decisions(original.transaction_id) == []
+
+
+def test_a_request_about_two_messages_is_refused_whole(world: World) -> None:
+    first = world.through(pacs_008(transfer(1)))
+    second = world.through(pacs_008(transfer(2), message_id="M-2"), 2)
+    both = camt_056("M-1").replace(
+        b"</Undrlyg>", b"</Undrlyg>" + camt_056("M-2").split(b"</Assgnmt>")[1].split(b"</FIToF")[0].strip(), 1
+    )
+    head = world.through(both, 3)
+    assert [reason.code for reason in head.reasons] == ["NOOR"]
+    for one in (first, second):
+        assert world.messages.decisions(one.transaction_id) == []
+    groups = pacs_028("M-1").replace(
+        b"</OrgnlGrpInf>", b"</OrgnlGrpInf>" + GROUP.format("M-2", "pacs.008.001.08").encode(), 1
+    )
+    assert [reason.code for reason in world.through(groups, 4).reasons] == ["MS03"]
+
+
+def test_a_cancellation_that_waits_for_its_answer_is_not_timed_out(world: World) -> None:
+    original = world.through(pacs_008(transfer(1)))
+    request = asked(world, camt_056("M-1"))
+    late = Decision(key="t", kind=DecisionKind.TIME_OUT, by="clock", at=NOON + timedelta(days=1))
+    assert not is_allowed(late, world.head(request))
+    (decision,) = world.messages.decisions(original.transaction_id)
+    answered(world, original, decision, b"<camt.029/>")
+    assert world.run(PROCESS, request) == Took()
+    assert world.head(request).status is Status.ACSC
+
+
+@pytest.mark.parametrize("verdict", [None, "carried_out"])
+def test_a_cancellation_whose_time_was_over_first_cancels_nothing(world: World, verdict: str | None) -> None:
+    original = world.through(pacs_008(transfer(1)))
+    request = world.hand_in(camt_056("M-1"), 2)
+    world.run(RECEIVE, request)
+    late = Decision(
+        key="t", kind=DecisionKind.TIME_OUT, by="clock", at=NOON + timedelta(days=1), verdict=verdict
+    )
+    world.messages.decide(request, late)
+    world.run(PROCESS, request)
+    assert world.messages.decisions(original.transaction_id) == []
+
+
+def test_no_more_cancellations_of_one_message_are_kept_than_are_answered(world: World) -> None:
+    original = world.through(pacs_008(transfer(1), transfer(2)))
+    for number in range(MOST_CANCELLATIONS):
+        world.messages.decide(
+            original.transaction_id,
+            Decision(key=str(number), kind=DecisionKind.CANCELLATION, by=CLIENT, at=NOON, numbers=(1,)),
+        )
+    head = world.through(camt_056("M-1", "E-2"), 2)
+    assert [reason.code for reason in head.reasons] == ["MS03"]
+    assert len(world.messages.decisions(original.transaction_id)) == MOST_CANCELLATIONS
+
+
+def test_a_status_request_says_of_what_was_cancelled_that_it_was(world: World) -> None:
+    original = world.through(pacs_008(transfer(1), transfer(2)))
+    decided(world, original.transaction_id, DecisionKind.CANCELLATION, "carried_out")
+    for number in (1, 2):
+        world.messages.finish_child(original.transaction_id, number, ChildState.VOIDED)
+    world.messages.append(world.head(original.transaction_id), Entry(status=Status.CANC, at=NOON, by=CLIENT))
+    head = world.through(pacs_028("M-1"), 2)
+    body = world.documents.bodies[head.documents[OUTGOING].key]
+    assert body.count(b"<TxSts>CANC</TxSts>") == 2
 
 
 @pytest.mark.parametrize("owner", [CLIENT, "client-other"])

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from postbus.domain.iso20022.decisions import MOST_CANCELLATIONS
 from postbus.domain.iso20022.messages import MessageType, Reason, Status
-from postbus.domain.iso20022.workflow import DecisionKind, StepName
+from postbus.domain.iso20022.workflow import Decision, DecisionKind, StepName
 from tests.component.serve_iso20022.conftest import Api, Crash, Reply
 from tests.fakes.messages import NOON, entry, transfers
 
@@ -59,18 +60,42 @@ def test_a_decision_kept_while_an_earlier_one_is_worked_on_is_sent_as_another_at
     assert api.steps.sent == [(one, StepName.DECIDE, 1), (one, StepName.DECIDE, 2)]
 
 
-def test_a_request_after_the_earlier_one_was_carried_out_without_an_end_is_a_new_one(api: Api) -> None:
-    one = at(api, Status.ACTC, Status.ACSP)
+def test_a_request_after_the_status_has_changed_since_the_earlier_one_is_a_new_one(api: Api) -> None:
+    one = at(api, Status.ACTC, Status.PDNG)
     ask(api, one, "rejection")
-    api.store.carried_out(one, "rejection.1", "refused")
+    api.store.carried_out(one, "rejection.3", "refused")
+    api.store.append(api.store.heads[one], entry(Status.ACSP))
     assert ask(api, one, "rejection").status == 202
-    assert [found.key for found in api.store.decisions(one)] == ["rejection.1", "rejection.2"]
+    assert [found.key for found in api.store.decisions(one)] == ["rejection.3", "rejection.4"]
+
+
+@pytest.mark.parametrize("statuses", [HELD, BOOKED])
+def test_asked_again_while_nothing_has_changed_it_is_the_same_decision(
+    api: Api, statuses: tuple[Status, ...]
+) -> None:
+    one = at(api, *statuses, reasons=(Reason("RR04"),))
+    for _ in range(3):
+        assert ask(api, one, "cancellation").status == 202
+        (decision,) = api.store.decisions(one)
+        api.store.carried_out(one, decision.key, "refused")
+
+
+def test_no_more_cancellations_are_taken_than_are_answered(cancellable: tuple[Api, str]) -> None:
+    api, one = cancellable
+    for number in range(MOST_CANCELLATIONS):
+        earlier = Decision(
+            key=str(number), kind=DecisionKind.CANCELLATION, by="client-acme", at=NOON, verdict="too_late"
+        )
+        api.store.decide(one, earlier)
+    reply = ask(api, one, "cancellation")
+    assert (reply.status, reply.json["type"].rsplit(":")[-1].rsplit("/")[-1]) == (409, "too-many")
+    assert len(api.store.decisions(one)) == MOST_CANCELLATIONS
 
 
 def test_a_repeat_after_the_end_it_brought_about_is_no_conflict(api: Api) -> None:
     one = at(api, Status.ACTC)
     ask(api, one, "rejection")
-    api.store.carried_out(one, "rejection.1", "done")
+    api.store.carried_out(one, "rejection.2", "done")
     api.store.append(api.store.heads[one], entry(Status.RJCT))
     asked = api.steps.asked
     assert ask(api, one, "rejection").status == 202

@@ -1,12 +1,12 @@
 """A transaction's case, gathered from where its parts are kept, and where its messages are put."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.iso20022 import decisions, reading
 from postbus.domain.iso20022.answers.elements import Written
-from postbus.domain.iso20022.conclusion import Case
+from postbus.domain.iso20022.conclusion import Asked, Case
 from postbus.domain.iso20022.messages import Message
 from postbus.domain.iso20022.reading import Reopened
 from postbus.domain.iso20022.schemas import Schemas
@@ -39,15 +39,16 @@ class Cases:
         children = () if head.children is None else tuple(self.store.children(transaction_id))
         # After the transfers: whatever decision took one of them back is then seen.
         decided = self.store.decisions(transaction_id)
-        asked = _asked(decided)
         return Case(
             head=head,
             history=self.store.history(transaction_id),
             children=children,
             standing=decisions.ending(decided, head),
             message=self._reopened(head.incoming),
-            asked=asked,
-            request=self._request(asked),
+            asked=[
+                Asked(one, self._request(one)) for one in decided if one.kind is DecisionKind.CANCELLATION
+            ],
+            awaits_an_operator=decisions.awaits_an_operator(decided, head),
         )
 
     def head(self, transaction_id: str) -> Head:
@@ -64,8 +65,8 @@ class Cases:
             for name, message in messages.items()
         }
 
-    def _request(self, asked: Decision | None) -> Message | None:
-        found = self._reopened(asked.message if asked else None).reading
+    def _request(self, asked: Decision) -> Message | None:
+        found = self._reopened(asked.message).reading
         return None if found is None else found.message
 
     def _reopened(self, document: Document | None) -> Reopened:
@@ -75,11 +76,6 @@ class Cases:
         if body is None:
             raise Unavailable(f"no message is found under {document.key}")
         return reading.reopen(body, self.schemas)
-
-
-def _asked(decided: Sequence[Decision]) -> Decision | None:
-    cancellations = [one for one in decided if one.kind is DecisionKind.CANCELLATION]
-    return cancellations[-1] if cancellations else None
 
 
 def _key(transaction_id: str, message: Written) -> str:

@@ -1,5 +1,6 @@
 """The example messages are what they say they are, and can be made anew."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from postbus.domain.iso20022.message_source import Reading
 from postbus.domain.iso20022.renewal import renewed
 from postbus.domain.iso20022.workflow import Child, ChildState
 from postbus.domain.sample import NAMED_ACCOUNTS
+from tests.fakes.iso20022 import InMemoryMessages
+from tests.fakes.messages import begun
 from tests.unit.domain.iso20022.schemas import assert_valid
 
 FOLDER = Path(__file__).parents[4] / "events" / "iso20022" / "examples"
@@ -72,7 +75,8 @@ def test_a_cancellation_made_anew_is_about_the_message_made_anew() -> None:
     request = read(renewed((FOLDER / "camt.056.xml").read_bytes(), "aaaa1111", NOW)).message
     (transfer,) = sent.transfers
     child = Child(number=1, state=ChildState.OPEN, uetr=transfer.uetr, end_to_end_id=transfer.end_to_end_id)
-    assert concerned(request, sent.message_id, [child]) == ()
+    head = replace(begun(InMemoryMessages()), message_id=sent.message_id, message_type=sent.type)
+    assert concerned(request, head, [child]) == ()
 
 
 def test_what_is_no_xml_cannot_be_made_anew() -> None:

@@ -1,10 +1,14 @@
 """Messages of every kind and age become the same values."""
 
+import time
+
 import pytest
 from lxml import etree
 
 from postbus.domain.errors import Malformed
+from postbus.domain.iso20022 import xml
 from postbus.domain.iso20022.messages import Agent, MessageType
+from postbus.domain.iso20022.read_references import MOST_REFERENCES
 from postbus.domain.iso20022.reading import is_readable, read
 from postbus.domain.money import Money
 from tests.unit.domain.iso20022.own_messages import FOLDER, NAMES, own_message
@@ -118,6 +122,30 @@ def test_a_cancellation_request_names_transfers_and_whole_messages() -> None:
     assert transfer.original_end_to_end_id == "INVOICE-4711"
     assert (group.number, group.request_id, group.reason) == (2, "CXL-2", "TECH")
     assert (group.original_message_id, group.original_uetr) == ("HARBOUR-20261102-02", None)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_request_names_no_more_than_it_may(more: int) -> None:
+    text = (FOLDER / "camt.056.001.08.xml").read_text()
+    begin, end = text.index("<TxInf>"), text.index("</TxInf>") + len("</TxInf>")
+    # One group is named whole beside them.
+    many = text[:begin] + text[begin:end] * (MOST_REFERENCES - 1 + more) + text[end:]
+    document = xml.read(many.encode(), 10_000_000)
+    assert isinstance(document, xml.Document)
+    found = read(document.root, document.type)
+    assert [one.reason.code for one in found.faults] == ["AM18"] * more
+    assert len(found.message.references) == MOST_REFERENCES
+
+
+def test_reading_a_request_takes_time_in_proportion_to_its_length() -> None:
+    text = (FOLDER / "camt.056.001.08.xml").read_text()
+    begin, end = text.index("<Undrlyg>"), text.index("</Undrlyg>")
+    each = "<TxInf><OrgnlEndToEndId>E</OrgnlEndToEndId></TxInf>" * 20_000
+    document = xml.read((text[:begin] + "<Undrlyg>" + each + text[end:]).encode(), 10_000_000)
+    assert isinstance(document, xml.Document)
+    began = time.process_time()
+    read(document.root, document.type)
+    assert time.process_time() - began < 2
 
 
 def test_a_status_request_names_its_group_and_transfer() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from postbus.domain.errors import Malformed
+from postbus.domain.iso20022.decisions import is_one_too_many
 from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.status import FINAL, Actor, may_move
 from postbus.domain.iso20022.workflow import Decision, DecisionKind, Document, Head, StepName
@@ -80,6 +81,11 @@ class NotYours:
     """It cannot be decided, or not by who asks; which of the two is not said."""
 
 
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """So many cancellations of it were asked for that no further one is taken."""
+
+
 def wanted_by_client(
     head: Head,
     kind: DecisionKind,
@@ -88,7 +94,7 @@ def wanted_by_client(
     message: Document | None = None,
     numbers: tuple[int, ...] = (),
     reasons: tuple[Reason, ...] = (),
-) -> Decision | Earlier | NotYours:
+) -> Decision | Earlier | NotYours | TooMany:
     """What a client's request means: a decision to be kept, one that is kept already, or nothing.
 
     A cancellation is taken whatever the status, for its answer says what came of it.  So is a rejection of
@@ -105,15 +111,17 @@ def wanted_by_client(
             return Earlier(again)
         key = f"{kind}.{message.sha256[:32]}"
     else:
+        # While nothing has changed, asked again it would come to the same.
+        key = f"{kind}.{head.version}"
         bare = [one for one in own if one.message is None]
-        if bare and (bare[-1].verdict is None or not _may_want(head, kind)):
+        if bare and (bare[-1].key == key or bare[-1].verdict is None or not _may_want(head, kind)):
             return Earlier(bare[-1])
-        key = f"{kind}.{len(bare) + 1}"
     if not _may_want(head, kind):
         return NotYours()
-    return Decision(
+    wanted = Decision(
         key=key, kind=kind, by=head.owner, at=at, reasons=reasons, message=message, numbers=numbers
     )
+    return TooMany() if is_one_too_many(wanted, kept) else wanted
 
 
 def _may_want(head: Head, kind: DecisionKind) -> bool:

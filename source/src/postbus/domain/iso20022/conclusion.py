@@ -11,6 +11,7 @@ from postbus.domain.errors import Malformed
 from postbus.domain.iso20022 import answers, decisions, progress
 from postbus.domain.iso20022.answers import Kind, admi_002, camt_029, camt_054
 from postbus.domain.iso20022.answers.elements import Written
+from postbus.domain.iso20022.client_requests import derived_id
 from postbus.domain.iso20022.message_source import receiver_of, sender_of
 from postbus.domain.iso20022.messages import (
     AccountIdentification,
@@ -41,9 +42,18 @@ from postbus.domain.iso20022.workflow import (
     Entry,
     FoundAccount,
     Head,
+    answer_to,
 )
 
 Accounts = Mapping[AccountKey, Sequence[FoundAccount]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A cancellation that was asked for, and the camt.056 it came with, if any."""
+
+    decision: Decision
+    request: Message | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +64,8 @@ class Case:
         children: all of its transfers; empty until all of them are kept.
         standing: the decisions that end transfers, the earliest first.
         message: what came in; empty for none.
-        asked: the latest cancellation that was asked for, and the camt.056 it came with, if any.
+        asked: the cancellations that were asked for, the latest last.
+        awaits_an_operator: whether it ends by an operator's decision alone, which there is not yet.
     """
 
     head: Head
@@ -62,8 +73,8 @@ class Case:
     children: Sequence[Child] = ()
     standing: Sequence[Decision] = ()
     message: Reopened = Reopened()  # noqa: RUF009 - a frozen value
-    asked: Decision | None = None
-    request: Message | None = None
+    asked: Sequence[Asked] = ()
+    awaits_an_operator: bool = False
 
     @property
     def type(self) -> MessageType | None:
@@ -80,6 +91,9 @@ def judged(case: Case) -> Progress | None:
     """The status the transaction has by its transfers and decisions; ``None`` while nothing ends it."""
     if case.head.status in FINAL:
         return Progress(case.head.status, case.head.reasons)
+    if case.awaits_an_operator:
+        # Whatever became of its transfers in the meantime.
+        return None
     decision = _deciding(case)
     if not case.children and decision is None:
         # Refused whole, before any transfer was kept.
@@ -122,20 +136,30 @@ def messages(case: Case, end: Progress, ours: Accounts) -> dict[str, Written]:
             original_message_id=message.message_id if message else None,
         )
         found[CREDIT_NOTIFICATION] = camt_054.write(notification)
-    if (resolution := cancellation_answer(case, end)) is not None:
-        found[CANCELLATION_ANSWER] = resolution
-    return found
+    return found | cancellation_answers(case, end)
 
 
-def cancellation_answer(case: Case, now: Progress) -> Written | None:
-    """The camt.029 about the cancellation that was asked for last, as everything stands now."""
-    asked, request, original = case.asked, case.request, _original(case)
-    if asked is None or original is None:
-        return None
+def cancellation_answers(case: Case, now: Progress) -> dict[str, Written]:
+    """The camt.029 about each cancellation that was asked for, as everything stands now, by name.
+
+    The last one's stands under its own name and as the transaction's.
+    """
+    original = _original(case)
+    if original is None or not case.asked:
+        return {}
+    found = {
+        answer_to(one.decision.key): _cancellation_answer(case, now, original, one) for one in case.asked
+    }
+    return found | {CANCELLATION_ANSWER: found[answer_to(case.asked[-1].decision.key)]}
+
+
+def _cancellation_answer(case: Case, now: Progress, original: Original, one: Asked) -> Written:
+    asked, request = one.decision, one.request
     sender, receiver = (request.receiver, request.sender) if request else _ends(case)
     kind = Kind.CANCELLATION if now.status in FINAL else Kind.CANCELLATION_PENDING
     answer = Answer(
-        message_id=answers.message_id(case.head.transaction_id, kind),
+        # Of several cancellations of one transaction each has an answer of its own.
+        message_id=answers.message_id(derived_id(case.head.transaction_id, asked.key, 0), kind),
         created_at=max(case.told_at, asked.at),
         original=original,
         status=now.status,
@@ -172,7 +196,7 @@ def _deciding(case: Case) -> Decision | None:
 def _answer(case: Case, end: Progress) -> Written:
     original = _original(case)
     is_cancellation = case.type is not None and case.type.definition == "camt.056"
-    if original is None or (is_cancellation and camt_029.UNKNOWN not in end.reasons):
+    if original is None or (is_cancellation and not _is_unknown(end)):
         return admi_002.write(
             admi_002.Refusal(
                 reference=case.head.message_id or case.head.transaction_id,
@@ -192,6 +216,10 @@ def _answer(case: Case, end: Progress) -> Written:
         receiver=receiver,
     )
     return answers.write(answer, case.type or original.message_type)
+
+
+def _is_unknown(end: Progress) -> bool:
+    return any(reason.code == camt_029.UNKNOWN.code for reason in end.reasons)
 
 
 def _original(case: Case) -> Original | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from postbus.domain.iso20022.messages import Status
-from postbus.domain.iso20022.status import FINAL, Actor, may_move
+from postbus.domain.iso20022.status import FINAL, Actor, is_regulatory, may_move
 from postbus.domain.iso20022.workflow import Decision, DecisionKind, Entry, Head
 
 # What a decision that ends transfers makes of a transaction none of whose transfers is booked.
@@ -14,6 +14,9 @@ ENDS_AS: dict[DecisionKind, Status] = {
     DecisionKind.REJECTION: Status.RJCT,
     DecisionKind.TIME_OUT: Status.RJCT,
 }
+
+# Of one transaction: each is answered by a message of its own, which is kept beside the others.
+MOST_CANCELLATIONS = 50
 
 # Who decides when nobody does.
 CLOCK = "clock"
@@ -44,14 +47,42 @@ def actor_of(decision: Decision, head: Head) -> Actor:
 def is_allowed(decision: Decision, head: Head) -> bool:
     """Whether the table lets whoever decides bring about what the decision wants, as the transaction stands.
 
-    A time-out never comes early, and a deadline that was set anew is another one.
+    A time-out never comes early, and a deadline that was set anew is another one.  A camt.056 that is
+    being decided has no end but its answer: refused, it would cancel all the same.
     """
+    if decision.kind in ENDS_AS and is_being_asked(head):
+        return False
     if decision.kind is DecisionKind.TIME_OUT and head.deadline > decision.at:
         return False
     if decision.kind is DecisionKind.CLEARANCE and decision.by == head.owner:
         return False
     wanted = ENDS_AS.get(decision.kind, Status.ACSP)
     return may_move(head.status, wanted, actor_of(decision, head), head.reasons)
+
+
+def is_being_asked(head: Head) -> bool:
+    """Whether it is a camt.056 whose cancellation is being decided where it belongs."""
+    is_cancellation = head.message_type is not None and head.message_type.definition == "camt.056"
+    return is_cancellation and head.status is Status.ACSP
+
+
+def is_one_too_many(decision: Decision, kept: Iterable[Decision]) -> bool:
+    """Whether it is a further cancellation of a transaction of which enough were asked for."""
+    others = [one for one in kept if one.kind is DecisionKind.CANCELLATION]
+    is_known = any(one.key == decision.key for one in others)
+    return decision.kind is DecisionKind.CANCELLATION and not is_known and len(others) >= MOST_CANCELLATIONS
+
+
+def is_cleared(decisions: Iterable[Decision], head: Head) -> bool:
+    """Whether an operator's decision about it was carried out."""
+    return any(
+        one.verdict == Verdict.CARRIED_OUT and actor_of(one, head) is Actor.OPERATOR for one in decisions
+    )
+
+
+def awaits_an_operator(decisions: Iterable[Decision], head: Head) -> bool:
+    """Whether it is held for a regulatory reason, and no operator has decided."""
+    return head.status is Status.PDNG and is_regulatory(head.reasons) and not is_cleared(decisions, head)
 
 
 def due_at(head: Head, history: Sequence[Entry]) -> datetime:
@@ -80,7 +111,12 @@ def verdict_on(decision: Decision, head: Head, standing: Collection[Decision]) -
     """
     if head.status in FINAL:
         return Verdict.TOO_LATE
-    if is_forestalled(decision, standing) or not is_allowed(decision, head):
+    # What a regulatory hold has overtaken ends nothing without an operator.
+    is_overtaken = head.status is Status.PDNG and is_regulatory(head.reasons)
+    is_operators = actor_of(decision, head) is Actor.OPERATOR
+    if is_forestalled(decision, standing) and not (is_overtaken and is_operators):
+        return Verdict.REFUSED
+    if not is_allowed(decision, head):
         return Verdict.REFUSED
     return Verdict.CARRIED_OUT
 

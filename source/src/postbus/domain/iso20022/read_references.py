@@ -8,6 +8,9 @@ from postbus.domain.iso20022.message_source import Reading, Scope, numbered
 from postbus.domain.iso20022.messages import Agent, Fault, Message, MessageType, Reference
 from postbus.domain.iso20022.parts import agent, code, party
 
+# What one message may be about; more has to be asked in several.
+MOST_REFERENCES = 1_000
+
 
 def cancellation_request(body: _Element, type: MessageType) -> Reading:
     """A camt.056: one reference for each TxInf, and one for each group it names whole."""
@@ -15,18 +18,22 @@ def cancellation_request(body: _Element, type: MessageType) -> Reading:
     found = children(body)
     header = root.below(found["Assgnmt"], "Assgnmt")
     assignment = children(header.element)
-    named: list[tuple[Scope, Scope]] = []
+    named: list[tuple[Scope, Scope, Children]] = []
     whole: list[Scope] = []
     for underlying in numbered(root, "Undrlyg"):
         group = children(underlying.element).get("OrgnlGrpInfAndCxl")
         scope = underlying if group is None else underlying.below(group, "OrgnlGrpInfAndCxl")
         transactions = numbered(underlying, "TxInf")
-        named += [(transaction, scope) for transaction in transactions]
+        # Read once: a group may have thousands of transactions.
+        inherited = children(group)
+        named += [(transaction, scope, inherited) for transaction in transactions]
         if group is not None and not transactions:
             whole.append(scope)
-    references = [_reference(scope, outer.element, number) for number, (scope, outer) in enumerate(named, 1)]
+    too_many = len(named) + len(whole) > MOST_REFERENCES
+    named, whole = named[:MOST_REFERENCES], whole[: max(MOST_REFERENCES - len(named), 0)]
+    references = [_reference(scope, group, number) for number, (scope, _, group) in enumerate(named, 1)]
     references += [_group(scope, number) for number, scope in enumerate(whole, len(named) + 1)]
-    scopes = [*((scope, outer, header) for scope, outer in named), *((scope, header) for scope in whole)]
+    scopes = [*((scope, outer, header) for scope, outer, _ in named), *((scope, header) for scope in whole)]
     first = children(named[0][0].element) if named else {}
     message = Message(
         type=type,
@@ -39,7 +46,7 @@ def cancellation_request(body: _Element, type: MessageType) -> Reading:
         case_id=text(descend(found.get("Case", first.get("Case")), "Id")),
         references=tuple(references),
     )
-    return _reading(message, header, scopes)
+    return _reading(message, header, scopes, too_many)
 
 
 def status_request(body: _Element, type: MessageType) -> Reading:
@@ -49,10 +56,12 @@ def status_request(body: _Element, type: MessageType) -> Reading:
     header = root.below(found["GrpHdr"], "GrpHdr")
     head = children(header.element)
     transactions, groups = numbered(root, "TxInf"), numbered(root, "OrgnlGrpInf")
+    too_many = len(transactions or groups) > MOST_REFERENCES
+    transactions, groups = transactions[:MOST_REFERENCES], groups[:MOST_REFERENCES]
     references: list[Reference] = []
     if transactions:
         # Of several groups none is everybody's.
-        outer = groups[0].element if len(groups) == 1 else None
+        outer = children(groups[0].element if len(groups) == 1 else None)
         references = [_reference(scope, outer, number) for number, scope in enumerate(transactions, 1)]
     else:
         references = [_group(scope, number) for number, scope in enumerate(groups, 1)]
@@ -65,11 +74,13 @@ def status_request(body: _Element, type: MessageType) -> Reading:
         receiver=agent(head.get("InstdAgt", first.get("InstdAgt"))),
         references=tuple(references),
     )
-    return _reading(message, header, [(scope, header) for scope in transactions or groups])
+    return _reading(message, header, [(scope, header) for scope in transactions or groups], too_many)
 
 
-def _reading(message: Message, header: Scope, scopes: list[tuple[Scope, ...]]) -> Reading:
+def _reading(message: Message, header: Scope, scopes: list[tuple[Scope, ...]], too_many: bool) -> Reading:
     faults: list[Fault] = []
+    if too_many:
+        faults.append(fault("AM18", f"at most {MOST_REFERENCES} references", header.place))
     if not message.references:
         faults.append(fault("CH21", "a message or a transfer that it is about", header.place))
     for reference in message.references:
@@ -79,9 +90,9 @@ def _reading(message: Message, header: Scope, scopes: list[tuple[Scope, ...]]) -
     return Reading(message, tuple(faults), header, dict(enumerate(scopes, start=1)))
 
 
-def _reference(scope: Scope, outer: _Element | None, number: int) -> Reference:
+def _reference(scope: Scope, group: Children, number: int) -> Reference:
     parts = children(scope.element)
-    own, group = children(parts.get("OrgnlGrpInf")), children(outer)
+    own = children(parts.get("OrgnlGrpInf"))
     return Reference(
         number=number,
         place=scope.place,

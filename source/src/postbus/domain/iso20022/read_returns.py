@@ -27,7 +27,7 @@ def returns(body: _Element, type: MessageType) -> Reading:
     found = children(body)
     header = root.below(found["GrpHdr"], "GrpHdr")
     group = children(header.element)
-    original_message_id = text(descend(found.get("OrgnlGrpInf"), "OrgnlMsgId"))
+    original_group = children(found.get("OrgnlGrpInf"))
     instructing, instructed = agent(group.get("InstgAgt")), agent(group.get("InstdAgt"))
     settlement_date = date_of(group.get("IntrBkSttlmDt"))
     read: list[Return] = []
@@ -38,6 +38,7 @@ def returns(body: _Element, type: MessageType) -> Reading:
     for number, scope in enumerate(numbered(root, "TxInf"), start=1):
         scopes[number] = (scope, header)
         parts = children(scope.element)
+        own_group = children(parts.get("OrgnlGrpInf"))
         returned = parts["RtrdIntrBkSttlmAmt"]
         total += decimal(token(returned))
         currencies.add(returned.get("Ccy", ""))
@@ -68,8 +69,8 @@ def returns(body: _Element, type: MessageType) -> Reading:
             Return(
                 **known,
                 amount=value,
-                original_message_id=text(descend(parts.get("OrgnlGrpInf"), "OrgnlMsgId"))
-                or original_message_id,
+                original_message_id=text(own_group.get("OrgnlMsgId", original_group.get("OrgnlMsgId"))),
+                original_message_type=text(own_group.get("OrgnlMsgNmId", original_group.get("OrgnlMsgNmId"))),
                 original_instruction_id=text(parts.get("OrgnlInstrId")),
                 original_end_to_end_id=text(parts.get("OrgnlEndToEndId")),
                 original_transaction_id=text(parts.get("OrgnlTxId")),

@@ -73,6 +73,7 @@ def _child(one: Transfer | Return | Unreadable, transaction_id: str, found: Find
         "amount": None if isinstance(one, Unreadable) else one.amount,
         "instructing_agent": one.instructing_agent,
         "instructed_agent": one.instructed_agent,
+        "creditor_agent": one.creditor_agent if isinstance(one, Transfer) else None,
         "requested_date": one.requested_date,
         **_references(one),
     }

@@ -153,6 +153,11 @@ CREDIT_NOTIFICATION = "credit_notification"
 CANCELLATION_ANSWER = "cancellation_answer"
 
 
+def answer_to(decision_key: str) -> str:
+    """The name of the answer to one cancellation; under ``CANCELLATION_ANSWER`` stands the last one's."""
+    return f"{CANCELLATION_ANSWER}.{decision_key}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """Where a transaction stands.
@@ -237,6 +242,7 @@ class Child:
         record: the inbound record written for it, kept so that a repeat writes the same one; tokens, no
             personal data.
         amount: ``None`` for one whose amount could not be read.
+        creditor_agent: of a transfer; no answer quotes it, but who returns it speaks for it.
         requested_date: ISO date.
         settled_at: when it was booked.
         held_at: when the pipeline held it for an operator, if it did; only while it is open does that matter.
@@ -254,6 +260,7 @@ class Child:
     uetr: str | None = None
     instructing_agent: Agent | None = None
     instructed_agent: Agent | None = None
+    creditor_agent: Agent | None = None
     requested_date: str | None = None
     reasons: tuple[Reason, ...] = ()
     settled_at: datetime | None = None

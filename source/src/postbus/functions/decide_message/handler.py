@@ -22,7 +22,6 @@ from postbus.domain.iso20022.messages import Status
 from postbus.domain.iso20022.progress import Progress
 from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.workflow import (
-    CANCELLATION_ANSWER,
     Child,
     ChildState,
     Decision,
@@ -59,26 +58,29 @@ def build(cases: Cases, outcomes: Outcomes, bus: EventBus, clock: Clock) -> Step
 
     def decide(call: StepCall) -> StepResult:
         transaction_id = call.transaction_id
-        standing = ruled(cases.head(transaction_id))
+        standing = ruled(transaction_id)
         head = cases.head(transaction_id)
         ending = decisions.ending(standing, head)
         if head.status not in FINAL and head.children is not None and ending:
             take_back(head, ending)
             head = cases.head(transaction_id)
-        if head.status not in FINAL and ending and not head.children_open:
+        is_over = ending and not head.children_open and not decisions.awaits_an_operator(standing, head)
+        if head.status not in FINAL and is_over:
             return Next(StepName.RELEASE, again=True)
         if any(one.kind is DecisionKind.CANCELLATION for one in standing):
-            answer_cancellation(transaction_id)
+            answer_cancellations(transaction_id)
         return Next(StepName.PROCESS) if goes_on(head, standing) else Took()
 
-    def ruled(head: Head) -> list[Decision]:
+    def ruled(transaction_id: str) -> list[Decision]:
         """All decisions about it, each with its verdict; of two that want the same the earlier stands."""
-        for decision in store.decisions(head.transaction_id):
+        for decision in store.decisions(transaction_id):
             if decision.verdict is None:
-                kept = store.decisions(head.transaction_id)
+                kept = store.decisions(transaction_id)
+                # Read after the decision was: a camt.056 looks for one after it has moved on.
+                head = cases.head(transaction_id)
                 verdict = decisions.verdict_on(decision, head, decisions.ending(kept, head))
-                store.carried_out(head.transaction_id, decision.key, verdict)
-        return list(store.decisions(head.transaction_id))
+                store.carried_out(transaction_id, decision.key, verdict)
+        return list(store.decisions(transaction_id))
 
     def goes_on(head: Head, standing: Sequence[Decision]) -> bool:
         """Whether what is held was let go on, and has not gone yet."""
@@ -122,16 +124,15 @@ def build(cases: Cases, outcomes: Outcomes, bus: EventBus, clock: Clock) -> Step
             raise Unavailable(f"the bus refused an event: {next(iter(refused.values()))}")
         outcomes.announced(outcome)
 
-    def answer_cancellation(transaction_id: str) -> None:
-        """The camt.029 as everything stands; once more if the transaction has ended in the meantime."""
+    def answer_cancellations(transaction_id: str) -> None:
+        """Every camt.029 as everything stands; once more if the transaction has ended in the meantime."""
         for _ in range(_ROUNDS):
             case = cases.of(transaction_id)
             now = conclusion.judged(case) or Progress(case.head.status, case.head.reasons)
-            answer = conclusion.cancellation_answer(case, now)
-            if answer is None:
-                return
-            (document,) = cases.put(transaction_id, {CANCELLATION_ANSWER: answer}).values()
-            store.put_document(transaction_id, CANCELLATION_ANSWER, document)
+            answers = conclusion.cancellation_answers(case, now)
+            for name, document in cases.put(transaction_id, answers).items():
+                if case.head.documents.get(name) != document:
+                    store.put_document(transaction_id, name, document)
             if cases.head(transaction_id).status is case.head.status:
                 return
         raise Unavailable(f"{transaction_id} changes faster than it can be read")

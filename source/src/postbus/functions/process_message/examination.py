@@ -11,18 +11,21 @@ from postbus.domain.iso20022.claim_check import checked
 from postbus.domain.iso20022.claims import UniqueReference, claims
 from postbus.domain.iso20022.faults import fault
 from postbus.domain.iso20022.instructions import Accounts, Origin, Returned, return_record, transfer_record
-from postbus.domain.iso20022.mandates import NOTHING, Mandates
+from postbus.domain.iso20022.mandates import NOTHING, Mandate, Mandates
 from postbus.domain.iso20022.message_source import Reading
 from postbus.domain.iso20022.messages import Fault, Message, Place, Reason, Return, Transfer
 from postbus.domain.iso20022.schemas import Schemas
 from postbus.domain.iso20022.transfers import Findings
-from postbus.domain.iso20022.workflow import Child, Head
-from postbus.functions.process_message.finding import Finder, Found
+from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, Child, ChildState, Head
+from postbus.functions.process_message.finding import Finder, Found, make_findable
 from postbus.ports import ClaimStore, Clock
 from postbus.ports_iso20022 import AccountFinder, Check, Documents, MessageStore
 
 _DUPLICATE_BLOCK = "DU02"
 _UNKNOWN_ORIGINAL = Reason("MS03", ("What it returns is not known, or was refused.",))
+_NOT_BOOKED = Reason("MS03", ("What it returns is not booked.",))
+_ANOTHERS = Reason("AG01", ("Only whom the original was sent to, or the creditor's agent, returns it.",))
+_OTHER_AMOUNT = Reason("AM09", ("What it returns had another amount.",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +115,9 @@ class Examination:
         """The transfer that each return gives back, and with it the return's record."""
         going = [one for one in message.returns if found.goes_on(one.number)]
         originals_found = Finder(self.messages, self.claims).find(head, going)
+        mandate = self.mandates.get(head.owner, NOTHING)
         for one, original in zip(going, originals_found, strict=True):
-            returned = _returned(one, original)
+            returned = _returned(one, original, mandate)
             if isinstance(returned, Reason):
                 found.refuse(one.number, returned)
             else:
@@ -132,7 +136,7 @@ class Examination:
         if taken := self._taken(head, [one for one in wanted if one.number is None]):
             found.whole += tuple(Reason(one.code) for one in taken)
             return
-        self.claims.claim([originals.claim_of(head, originals.sent_key(head.owner, message.message_id))])
+        make_findable(self.claims, head, message)
         for one in self._taken(head, [one for one in wanted if one.number is not None]):
             for number in _concerned(one, going):
                 found.refuse(number, Reason(one.code))
@@ -198,7 +202,7 @@ def _concerned(one: UniqueReference, message: Message) -> Iterable[int]:
     return [t.number for t in message.transfers if t.payment_information_id == block]
 
 
-def _returned(one: Return, original: Found | None) -> Returned | Reason:
+def _returned(one: Return, original: Found | None, mandate: Mandate) -> Returned | Reason:
     """What a return gives back, or why it cannot."""
     meant = original.children if original else ()
     if len(meant) != 1 or transfers.is_return(meant[0]):
@@ -206,12 +210,32 @@ def _returned(one: Return, original: Found | None) -> Returned | Reason:
     child = meant[0]
     if child.record is None or child.amount is None:
         return _UNKNOWN_ORIGINAL
+    if not _is_of_the_creditors_side(one, child, mandate):
+        return _ANOTHERS
+    # Before that it is cancelled, not returned, and a hold for a decision lasts until there is one.
+    if child.state is not ChildState.POSTED:
+        return _NOT_BOOKED
+    if one.original_amount not in (None, child.amount):
+        return _OTHER_AMOUNT
     if one.amount.currency != child.amount.currency:
         return Reason("AM03", ("What it returns has another currency.",))
     if one.amount.minor > child.amount.minor:
         return Reason("AM09", ("More is returned than there was.",))
     tokens = Accounts(child.record["debtor_account_token"], child.record["creditor_account_token"])
     return Returned(child.record["transfer"], child.amount, tokens)
+
+
+def _is_of_the_creditors_side(one: Return, child: Child, mandate: Mandate) -> bool:
+    """Whether a return comes from where the transfer went to: its payer cannot take it back.
+
+    What it says of its sender is that sender's word; the mandate says that the client speaks for it.
+    """
+    bic = one.instructing_agent.bic if one.instructing_agent else None
+    if not mandate.covers(AccountKey(AccountKeyKind.BIC, bic or "")):
+        return False
+    returner = originals.institution(one.instructing_agent)
+    to = (originals.institution(child.instructed_agent), originals.institution(child.creditor_agent))
+    return returner is not None and returner in to
 
 
 def _origin(head: Head) -> Origin:

@@ -1,15 +1,21 @@
-"""Messages about earlier ones: cancellations are decided, questions answered with the present status."""
+"""Messages about earlier ones: cancellations are decided, questions answered with the present status.
 
-from collections.abc import Callable
+A request is about one earlier message: one that names several, or anything in it that is not known, is
+refused whole, so that nothing it names is passed over.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from postbus.domain.errors import InvariantBroken
-from postbus.domain.iso20022 import answers
+from postbus.domain.iso20022 import answers, decisions, originals
 from postbus.domain.iso20022.answers.camt_029 import UNKNOWN
-from postbus.domain.iso20022.messages import Answer, Message, Original, Reason, Reference, Standing, Status
+from postbus.domain.iso20022.decisions import ENDS_AS
+from postbus.domain.iso20022.messages import Answer, Message, Original, Reason, Standing, Status
 from postbus.domain.iso20022.progress import standing_of, told
+from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.workflow import (
-    CANCELLATION_ANSWER,
     OUTGOING,
     Child,
     ChildState,
@@ -22,6 +28,7 @@ from postbus.domain.iso20022.workflow import (
     StepName,
     StepResult,
     Took,
+    answer_to,
 )
 from postbus.domain.steps import Defer
 from postbus.functions.process_message.finding import Finder, Found
@@ -30,6 +37,8 @@ from postbus.ports_iso20022 import Documents, MessageStore
 
 _BY = StepName.PROCESS.value
 _UNKNOWN_TO_US = Reason("MS03", ("What it asks about is not known.",))
+_SEVERAL = ("It is about several messages: each is asked about in a request of its own.",)
+_TOO_MANY = Reason("MS03", ("Too many cancellations of this message were asked for.",))
 
 # Sends a step of another transaction.
 Follow = Callable[[str, Next], None]
@@ -51,39 +60,73 @@ class Requests:
 
     def answer(self, head: Head, message: Message) -> StepResult:
         """Carry a request out, or wait until it is decided."""
-        about = Finder(self.messages, self.claims).find(head, message.references)
-        found = [(reference, one) for reference, one in zip(message.references, about, strict=True) if one]
         is_cancellation = message.type.definition == "camt.056"
-        if not found:
-            self.messages.refuse(head.transaction_id, (UNKNOWN if is_cancellation else _UNKNOWN_TO_US,))
-            return Next(StepName.RELEASE)
+        unknown = UNKNOWN if is_cancellation else _UNKNOWN_TO_US
+        every = self._find(head, message)
+        found = [one for one in every if one is not None]
+        if len({one.head.transaction_id for one in found}) > 1:
+            return self._refuse(head, replace(unknown, additional=_SEVERAL))
+        if not found or len(found) < len(every):
+            return self._refuse(head, unknown)
+        original = found[0].head
+        whole = any(originals.is_whole(reference) for reference in message.references)
+        if original.children is None and not whole:
+            return Defer("the message it is about is not read yet")
         if is_cancellation:
-            return self._cancel(head, found)
-        return self._report(head, found[0][1])
+            numbers = {child.number for one in found for child in one.children} if not whole else set()
+            return self._cancel(head, original, message, tuple(sorted(numbers)), whole)
+        children = {child.number: child for one in found for child in one.children}
+        return self._report(head, original, [children[number] for number in sorted(children)])
 
-    def _cancel(self, head: Head, found: list[tuple[Reference, Found]]) -> StepResult:
-        """Ask for the decision on each transaction it names, and wait for what comes of it."""
-        of_transaction: dict[str, list[tuple[Reference, Found]]] = {}
-        for reference, one in found:
-            of_transaction.setdefault(one.head.transaction_id, []).append((reference, one))
-        pending: list[str] = []
-        answer: Document | None = None
-        for transaction_id, parts in of_transaction.items():
-            decided = self.messages.decide(transaction_id, _cancellation(head, parts))
-            standing = self.messages.head(transaction_id)
-            answer = answer or (standing.documents.get(CANCELLATION_ANSWER) if standing else None)
-            if decided.verdict is None:
-                pending.append(transaction_id)
-                self.follow(transaction_id, Next(StepName.DECIDE, again=True))
-        if pending or answer is None:
+    def _find(self, head: Head, message: Message) -> Sequence[Found | None]:
+        """What it is about; from its first finding on the same, whatever comes under the same references."""
+        finder = Finder(self.messages, self.claims)
+        key = originals.about_key(head.transaction_id)
+        (bound,) = self.claims.claim([originals.look_up(key)])
+        if bound.transaction_id:
+            return finder.within(head, bound.transaction_id, message.references)
+        return finder.find(head, message.references, message.sender)
+
+    def _bind(self, head: Head, original: Head) -> None:
+        key = originals.about_key(head.transaction_id)
+        self.claims.claim([replace(originals.claim_of(head, key), transaction_id=original.transaction_id)])
+
+    def _refuse(self, head: Head, reason: Reason) -> StepResult:
+        self.messages.refuse(head.transaction_id, (reason,))
+        return Next(StepName.RELEASE)
+
+    def _cancel(
+        self, head: Head, original: Head, message: Message, numbers: tuple[int, ...], whole: bool
+    ) -> StepResult:
+        """Ask for the decision, and wait for the answer to this very one."""
+        wanted = _cancellation(head, message, numbers, whole, self.clock())
+        kept = self.messages.decisions(original.transaction_id)
+        if decisions.is_one_too_many(wanted, kept) and head.status is Status.ACTC:
+            return self._refuse(head, _TOO_MANY)
+        self._bind(head, original)
+        if head.status is Status.ACTC:
+            # From here on its time is not over before it is answered: what was refused must not cancel.
+            head = self.messages.append(head, Entry(status=Status.ACSP, at=self.clock(), by=_BY))
+        if head.status in FINAL:
+            return Took()
+        own = self.messages.decisions(head.transaction_id)
+        if any(one.kind in ENDS_AS and one.verdict is None for one in own):
+            return Defer("its own end is being decided")
+        if decisions.ending(own, head):
+            return Next(StepName.RELEASE)
+        decided = self.messages.decide(original.transaction_id, wanted)
+        standing = self.messages.head(original.transaction_id)
+        answer = standing.documents.get(answer_to(decided.key)) if standing else None
+        if decided.verdict is None or answer is None:
+            self.follow(original.transaction_id, Next(StepName.DECIDE, again=True))
             return Defer("the cancellation is being decided")
         return self._end(head, answer)
 
-    def _report(self, head: Head, about: Found) -> StepResult:
-        original = about.head
+    def _report(self, head: Head, original: Head, children: Sequence[Child]) -> StepResult:
         if original.message_id is None or original.message_type is None or head.message_type is None:
-            self.messages.refuse(head.transaction_id, (_UNKNOWN_TO_US,))
-            return Next(StepName.RELEASE)
+            return self._refuse(head, _UNKNOWN_TO_US)
+        self._bind(head, original)
+        standing = decisions.ending(self.messages.decisions(original.transaction_id), original)
         written = answers.write(
             Answer(
                 message_id=answers.message_id(head.transaction_id, answers.Kind.STATUS),
@@ -91,7 +134,7 @@ class Requests:
                 original=Original(message_id=original.message_id, message_type=original.message_type),
                 status=original.status,
                 reasons=told(original.status, original.reasons),
-                standings=tuple(_standing(child, original.status) for child in about.children),
+                standings=tuple(_standing(child, original.status, standing) for child in children),
             ),
             head.message_type,
         )
@@ -109,42 +152,30 @@ class Requests:
         return Took()
 
 
-def _standing(child: Child, status: Status) -> Standing:
+def _standing(child: Child, status: Status, standing: Sequence[Decision]) -> Standing:
     """What is told of a transfer: while it is open, where its message is; and never why one waits."""
-    if child.state is not ChildState.OPEN:
-        return standing_of(child)
-    return replace(standing_of(child), status=status, reasons=())
+    if child.state is ChildState.OPEN:
+        return replace(standing_of(child), status=status, reasons=())
+    decision = decisions.covering(child.number, standing)
+    return standing_of(child, *((decision.kind, decision.reasons) if decision else ()))
 
 
-def _cancellation(head: Head, parts: list[tuple[Reference, Found]]) -> Decision:
-    """What a camt.056 wants of one transaction; the same decision however often it is asked."""
-    reasons = dict.fromkeys(Reason(reference.reason) for reference, _ in parts if reference.reason)
-    whole = any(_is_whole(reference) for reference, _ in parts)
-    numbers = () if whole else sorted({child.number for _, one in parts for child in one.children})
-    return Decision(
-        # By its content: handed in as a cancellation of the transaction, it is this same decision.
-        key=f"{DecisionKind.CANCELLATION}.{_sha256(head)[:32]}",
-        kind=DecisionKind.CANCELLATION,
-        by=head.owner,
-        at=head.opened_at,
-        reasons=tuple(reasons),
-        message=head.incoming,
-        numbers=tuple(numbers),
-    )
-
-
-def _sha256(head: Head) -> str:
+def _cancellation(
+    head: Head, message: Message, numbers: tuple[int, ...], whole: bool, at: datetime
+) -> Decision:
+    """What a camt.056 wants of its original; the same decision however often it is asked."""
+    if whole is bool(numbers):
+        raise InvariantBroken(f"{head.transaction_id} cancels neither all nor named transfers")
     if head.incoming is None:
         raise InvariantBroken(f"{head.transaction_id} has no message")
-    return head.incoming.sha256
-
-
-def _is_whole(reference: Reference) -> bool:
-    return not any(
-        (
-            reference.original_uetr,
-            reference.original_end_to_end_id,
-            reference.original_transaction_id,
-            reference.original_instruction_id,
-        )
+    reasons = dict.fromkeys(Reason(one.reason) for one in message.references if one.reason)
+    return Decision(
+        # By its content: handed in as a cancellation of the transaction, it is this same decision.
+        key=f"{DecisionKind.CANCELLATION}.{head.incoming.sha256[:32]}",
+        kind=DecisionKind.CANCELLATION,
+        by=head.owner,
+        at=at,
+        reasons=tuple(reasons),
+        message=head.incoming,
+        numbers=numbers,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from postbus.domain.iso20022.client_requests import (
     Earlier,
     NotYours,
+    TooMany,
     incoming_key,
     step_to_redrive,
     wanted_by_client,
@@ -84,6 +85,8 @@ def _decided(
             raise Problem(
                 409, f"The transaction is {head.status}: this is not for you to decide now.", "not-yours"
             )
+        case TooMany():
+            raise Problem(409, "Too many cancellations of this transaction were asked for.", "too-many")
         case Earlier(decision=standing):
             pass
         case Decision():
@@ -132,7 +135,7 @@ def _numbers(front: Front, head: Head, message: Message) -> tuple[int, ...]:
         )
     from postbus.domain.iso20022.cancellation_requests import concerned
 
-    found = concerned(message, head.message_id, list(front.store.children(head.transaction_id)))
+    found = concerned(message, head, front.store.children(head.transaction_id))
     if isinstance(found, Reference):
         raise bad_request(BadField(found.place.path, "a reference to this transaction's message"))
     return found
