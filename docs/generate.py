@@ -21,7 +21,7 @@ from postbus.domain.iso20022.progress import (  # noqa: E402
     PIPELINE_REASONS,
     UNSPECIFIED,
 )
-from postbus.domain.iso20022.status import FINAL, MEANINGS, MOVES, REGULATORY, Actor  # noqa: E402
+from postbus.domain.iso20022.status import FINAL, FRAUD, MEANINGS, MOVES, REGULATORY, Actor  # noqa: E402
 from postbus.domain.lifecycle import (  # noqa: E402
     COMMANDS,
     FACTS,
@@ -288,8 +288,8 @@ write: what is repeated changes nothing, and of two final statuses at once one w
 {table(("status", "final", "says"), statuses)}
 ## Who moves it
 
-Nothing but this may follow. A hold for a regulatory reason (`{REGULATORY}`) is closed to the client and the
-time-out: it stays `{Status.PDNG}` until an operator has decided.
+Nothing but this may follow. A hold for a regulatory reason (`{REGULATORY}`) or a sign of fraud (`{FRAUD}`) is
+closed to the client and the time-out: it stays `{Status.PDNG}` until an operator has decided.
 
 {table(("from", "to", "by", "when"), moves)}
 ## From its transfers to its status
@@ -316,7 +316,7 @@ Reasons are of ExternalStatusReason1Code. What the pipeline says of a transfer b
 What was taken back by a decision, unless the decision gives its own reason:
 
 {table(("decision", "reason"), decisions)}
-`{REGULATORY}` is never explained, and not named while the payment waits.
+While a payment waits (`{Status.PDNG}`) no reason is told. `{REGULATORY}` and `{FRAUD}` are never explained.
 
 ## Which message answers
 

@@ -1,4 +1,4 @@
-"""The one table of statuses: nothing is stuck, nothing final goes on, a regulatory hold is an operator's."""
+"""The one table of statuses: nothing is stuck, nothing final goes on, some holds are an operator's."""
 
 import pytest
 
@@ -6,7 +6,8 @@ from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.status import FINAL, MEANINGS, MOVES, Actor, may_move, may_replace
 
 OPEN = sorted(set(Status) - FINAL)
-HELD = (Reason("FR01"), Reason("RR04"))
+OTHER = Reason("NARR")
+HELD = [(Reason("FR01"),), (Reason("RR04"),), (OTHER, Reason("FR01")), (OTHER, Reason("RR04"))]
 
 
 def reachable(status: Status) -> set[Status]:
@@ -55,19 +56,23 @@ def test_only_the_ledger_settles() -> None:
 
 
 def test_the_client_moves_on_what_waits_for_its_decision() -> None:
-    assert may_move(Status.PDNG, Status.ACSP, Actor.CLIENT, (Reason("FR01"),))
+    assert may_move(Status.PDNG, Status.ACSP, Actor.CLIENT, (OTHER,))
     assert may_move(Status.PDNG, Status.RJCT, Actor.CLIENT)
 
 
 @pytest.mark.parametrize("after", [Status.ACSP, Status.RJCT, Status.CANC])
 @pytest.mark.parametrize("actor", [Actor.CLIENT, Actor.TIME_OUT])
-def test_a_regulatory_hold_is_closed_to_the_client_and_the_time_out(after: Status, actor: Actor) -> None:
-    assert not may_move(Status.PDNG, after, actor, HELD)
+@pytest.mark.parametrize("held", HELD)
+def test_a_hold_for_fraud_or_regulation_is_closed_to_the_client_and_the_time_out(
+    after: Status, actor: Actor, held: tuple[Reason, ...]
+) -> None:
+    assert not may_move(Status.PDNG, after, actor, held)
 
 
 @pytest.mark.parametrize("after", [Status.ACSP, Status.RJCT])
-def test_a_regulatory_hold_ends_by_an_operator(after: Status) -> None:
-    assert may_move(Status.PDNG, after, Actor.OPERATOR, HELD)
+@pytest.mark.parametrize("held", HELD)
+def test_a_hold_for_fraud_or_regulation_ends_by_an_operator(after: Status, held: tuple[Reason, ...]) -> None:
+    assert may_move(Status.PDNG, after, Actor.OPERATOR, held)
 
 
 def test_an_operator_decides_nothing_that_is_not_held() -> None:

@@ -12,9 +12,9 @@ from postbus.domain.enrichment import MOST_COUNTED
 from postbus.domain.errors import Malformed
 from postbus.domain.iso20022.checks import CheckAnswer, CheckRequest, NeedsDecision, Passed
 from postbus.domain.iso20022.messages import Reason
+from postbus.domain.iso20022.status import FRAUD
 
-# "Fraud" (ExternalStatusReason1Code).
-_SIGN = NeedsDecision(Reason("FR01"))
+_SIGN = NeedsDecision(Reason(FRAUD))
 
 
 @dataclass(frozen=True, slots=True)

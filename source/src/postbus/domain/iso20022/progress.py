@@ -10,7 +10,7 @@ from typing import Any
 
 from postbus.domain.errors import InvariantBroken
 from postbus.domain.iso20022.messages import Reason, Standing, Status
-from postbus.domain.iso20022.status import FINAL, REGULATORY
+from postbus.domain.iso20022.status import FINAL, OPERATORS_ALONE
 from postbus.domain.iso20022.workflow import Child, ChildState, DecisionKind
 
 # "Reason has not been specified by the agent."
@@ -191,13 +191,15 @@ def together(statuses: Iterable[Status]) -> Status:
 def told(status: Status, reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """What of the reasons a client may be told, in an answer or elsewhere.
 
-    A regulatory reason is never explained, and not even named while the payment waits: a hold must not tip
-    anybody off.
+    While something is held nothing is said of why: a hold must not tip anybody off, and beside others that
+    are explained one without a reason would.  What only an operator decides about is never explained.
     """
+    if status is Status.PDNG:
+        return ()
     return tuple(
-        replace(reason, additional=()) if reason.code == REGULATORY else reason
+        replace(reason, additional=()) if reason.code in OPERATORS_ALONE else reason
         for reason in reasons
-        if reason.code != REGULATORY or status in FINAL
+        if reason.code not in OPERATORS_ALONE or status in FINAL
     )
 
 

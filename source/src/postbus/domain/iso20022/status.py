@@ -27,6 +27,13 @@ FINAL: frozenset[Status] = frozenset({Status.ACSC, Status.PART, Status.RJCT, Sta
 # nobody else is told why it waits.
 REGULATORY = "RR04"
 
+# "Fraud" (ExternalStatusReason1Code): whoever may have sent it does not wave it through.
+FRAUD = "FR01"
+
+# A hold for one of these ends by an operator's decision alone.  One set, so that from outside neither can be
+# told from the other.
+OPERATORS_ALONE = frozenset({REGULATORY, FRAUD})
+
 
 class Actor(StrEnum):
     """Who brings a status about."""
@@ -97,8 +104,8 @@ def may_move(before: Status, after: Status, actor: Actor, reasons: Iterable[Reas
     """Whether ``actor`` may bring it from one status to the other.
 
     Args:
-        reasons: of the status it has now.  A hold for a regulatory reason is closed to the client and to the
-            time-out: it lasts until an operator has decided.
+        reasons: of the status it has now.  A hold for a regulatory reason or for fraud is closed to the
+            client and to the time-out: it lasts until an operator has decided.
     """
     if before is Status.PDNG and actor in (Actor.CLIENT, Actor.TIME_OUT) and is_regulatory(reasons):
         return False
@@ -107,5 +114,5 @@ def may_move(before: Status, after: Status, actor: Actor, reasons: Iterable[Reas
 
 
 def is_regulatory(reasons: Iterable[Reason]) -> bool:
-    """Whether one of the reasons is a regulatory one, such as a sanctions hit."""
-    return any(reason.code == REGULATORY for reason in reasons)
+    """Whether one of the reasons is one that only an operator decides about, such as a sanctions hit."""
+    return any(reason.code in OPERATORS_ALONE for reason in reasons)
