@@ -4,9 +4,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from postbus.domain.iso20022.business_checks import STRUCTURED_ADDRESSES_CBPR_PLUS, SWIFT_X
+from postbus.domain.iso20022.business_checks import (
+    STRUCTURED_ADDRESSES_CBPR_PLUS,
+    SWIFT_X,
+    Agreement,
+    check,
+)
 from postbus.domain.iso20022.message_source import accepted
-from tests.unit.domain.iso20022.own_messages import NAMES, codes_of, faults_of, own_message
+from tests.unit.domain.iso20022.own_messages import NAMES, NOW, codes_of, faults_of, own_message
 
 PACS = "pacs.008.001.08"
 PAIN = "pain.001.001.09"
@@ -62,6 +67,21 @@ def test_a_fault_has_its_code_its_transfer_and_its_place(
     assert (found.reason.code, found.transfer) == (code, transfer)
     assert found.place.path.endswith(path)
     assert found.place.line > 1
+
+
+def test_what_is_booked_at_once_may_not_be_meant_for_later() -> None:
+    tomorrow = {"2026-11-05": "2026-11-03", "2026-11-06T": "2026-11-03T"}
+    the_day_after = {"2026-11-05": "2026-11-04", "2026-11-06T": "2026-11-03T"}
+    assert check(own_message(PAIN, tomorrow), Agreement(), NOW) == ()
+    assert [found.reason.code for found in check(own_message(PAIN, the_day_after), Agreement(), NOW)] == [
+        "DT01"
+    ] * 2
+    assert codes_of(PAIN, the_day_after, most_days_ahead=2) == []
+
+
+def test_no_cheque_is_taken_for_a_transfer() -> None:
+    assert {code for code, _ in codes_of(PAIN, {"<PmtMtd>TRF": "<PmtMtd>CHK"})} == {"AG03"}
+    assert codes_of(PAIN, {"<PmtMtd>TRF": "<PmtMtd>TRA"}) == []
 
 
 def test_a_wrong_figure_of_a_payment_information_refuses_its_transfers_only() -> None:

@@ -1,6 +1,6 @@
 """What is agreed, read from a JSON document.
 
-Every name is optional, and what is left out is not asked for (``business_checks.Agreement``):
+Every name is optional, and what is left out is not asked for unless said so (``business_checks.Agreement``):
 
 ========================================  ===============================================================
 name                                      value
@@ -12,7 +12,8 @@ name                                      value
 ``local_instruments``,
 ``category_purposes``
 ``agreed_limits``, ``clearing_limits``    by currency, the most minor units of a transfer
-``most_days_past``, ``most_days_ahead``   whole number
+``most_days_past``                        whole number
+``most_days_ahead``                       whole number; left out, 1
 ``most_ahead_minutes``                    whole number
 ``holidays``                              list of ISO dates
 ``closed_weekdays``                       list of numbers, Monday being 0

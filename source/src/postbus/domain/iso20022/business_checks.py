@@ -1,9 +1,10 @@
 """The business validation of a message: what its schema cannot say, each finding with its standard reason.
 
-What the base standard allows passes.  What a market, a scheme or an agreement asks for beyond it is in
-``Agreement``, and nothing of it holds by default: names in any script (XML is UTF-8), unstructured addresses,
-settlement dates of any age, LEIs of the right form, codes of any list.  The external code sets change every
-quarter and are not kept here: an agreement lists the codes it takes.
+What the base standard allows passes, but for what cannot be done here: a payment on a later day, for all
+are booked at once, and a cheque.  What a market, a scheme or an agreement asks for beyond it is in
+``Agreement``, and nothing of it holds by default: names in any script (XML is UTF-8), unstructured
+addresses, settlement dates of any age, LEIs of the right form, codes of any list.  The external code sets
+change every quarter and are not kept here: an agreement lists the codes it takes.
 
 A finding of the whole message refuses it; one of a transfer refuses that transfer, and the rest goes on.
 
@@ -62,7 +63,8 @@ class Agreement:
         agreed_limits: by currency, the most minor units of one transfer that the client may send.
         clearing_limits: the same of the clearing.
         most_days_past: how many days ago a settlement or execution date may lie; ``None`` for any.
-        most_days_ahead: how many days from now; ``None`` for any.
+        most_days_ahead: how many days from now; ``None`` for any.  What is taken is booked at once, whatever
+            its date: unless more is agreed one day passes, for clocks of other zones.
         most_ahead: how far in the future a message may be created: clocks differ, a time may lack its zone.
         holidays: dates on which nothing is settled; ``closed_weekdays`` likewise, Monday being 0.
         cut_off: the time (UTC) until which a transfer for the same day is taken.
@@ -81,7 +83,7 @@ class Agreement:
     agreed_limits: Mapping[str, int] = field(default_factory=dict)
     clearing_limits: Mapping[str, int] = field(default_factory=dict)
     most_days_past: int | None = None
-    most_days_ahead: int | None = None
+    most_days_ahead: int | None = 1
     most_ahead: timedelta = timedelta(days=1)
     holidays: frozenset[date] = frozenset()
     closed_weekdays: frozenset[int] = frozenset()
@@ -239,6 +241,8 @@ class _Judge:
         ]
         if interbank:
             found += _names(one)
+        elif self._is_cheque(one.number):
+            found.append(("AG03", "a transfer (TRF or TRA): no cheque is drawn here", "PmtMtd"))
         if self.agreement.travel_rule:
             found += _travel_rule(one)
         if self.agreement.leis_proven:
@@ -337,6 +341,9 @@ class _Judge:
                 # Without the element's name: which field a person's name is in is nobody's business.
                 yield fault("RR10", "characters of the agreed set", scope.place, number)
                 return
+
+    def _is_cheque(self, number: int) -> bool:
+        return text(descend(self.reading.scopes[number][1].element, "PmtMtd")) == "CHK"
 
     def _has_reason(self, number: int) -> bool:
         """Of the return, or of all that the message returns (OrgnlGrpInf)."""
