@@ -8,6 +8,8 @@ import boto3
 import pytest
 
 from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
+from postbus.adapters.lambda_checks import LambdaLiquidity
+from postbus.adapters.no_liquidity import NoLiquidity
 from postbus.adapters.s3_documents import S3Documents
 from postbus.domain.iso20022.messages import Status
 from postbus.domain.iso20022.workflow import StepName
@@ -17,7 +19,7 @@ from postbus.runtime.clients import caller, client
 from postbus.runtime.config import Config
 from postbus.runtime.entry import step_function
 from tests.fakes.messages import CLIENT, begun
-from tests.fakes.processing import pacs_008, transfer
+from tests.fakes.processing import World, pacs_008, transfer
 
 REGION = "eu-central-1"
 
@@ -82,3 +84,23 @@ def test_a_message_is_received_and_its_next_step_queued(
 
 def test_processing_finds_all_it_needs_in_its_settings(queues: dict[str, str]) -> None:
     assert callable(process_message.bind(Config.from_environment()))
+
+
+@pytest.mark.parametrize(("name", "port"), [("liquidity", LambdaLiquidity), ("none", NoLiquidity)])
+def test_funds_are_reserved_where_the_balances_are_kept_here(
+    queues: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str, port: type
+) -> None:
+    bound: list[object] = []
+    monkeypatch.setattr(
+        "postbus.functions.process_message.settlement.Settlement",
+        lambda **ports: bound.append(ports["liquidity"]),
+    )
+    monkeypatch.setenv("POSTBUS_LIQUIDITY_FUNCTION", name)
+    process_message.bind(Config.from_environment())
+    assert isinstance(bound[0], port)
+
+
+def test_without_balances_here_every_transfer_goes_to_the_ledger_that_has_them() -> None:
+    world = World(liquidity=NoLiquidity())  # type: ignore[arg-type]
+    assert world.through(pacs_008(transfer(1, amount="9000000.00"))).status is Status.ACSP
+    assert len(world.transfers.records) == 1

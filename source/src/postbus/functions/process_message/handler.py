@@ -63,6 +63,7 @@ def bind(config: "Config") -> Step:
     from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
     from postbus.adapters.iso20022_schemas import installed
     from postbus.adapters.lambda_checks import LambdaCheck, LambdaLiquidity
+    from postbus.adapters.no_liquidity import NoLiquidity
     from postbus.adapters.s3_documents import S3Documents
     from postbus.adapters.several import each
     from postbus.adapters.sqs_steps import SqsSteps, queue_urls
@@ -101,9 +102,10 @@ def bind(config: "Config") -> Step:
         follow=lambda transaction_id, following: send_step(transaction_id, following, messages, steps, now),
         clock=now,
     )
+    reserving = config.text("LIQUIDITY_FUNCTION")
     settlement = Settlement(
         messages=messages,
-        liquidity=LambdaLiquidity(checker, config.text("LIQUIDITY_FUNCTION")),
+        liquidity=NoLiquidity() if reserving == "none" else LambdaLiquidity(checker, reserving),
         transfers=DynamoDbCreditTransfers(dynamodb, config.text("CREDIT_TRANSFERS_TABLE")),
         clock=now,
         each=each,
