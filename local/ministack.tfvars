@@ -19,6 +19,7 @@ evaluate_rules_reserved_concurrency = 4
 posting_maximum_concurrency         = 2
 timeline_maximum_concurrency        = 2
 iso20022_maximum_concurrency        = 2
+iso20022_reserved_concurrency       = null
 
 # A killed worker's messages come back after this.
 function_timeout_seconds = 20

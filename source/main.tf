@@ -206,10 +206,12 @@ module "iso20022" {
   accounts         = { environment = module.reference_data.environment.accounts, grants = concat(module.reference_data.grants.accounts, module.reference_data.find_account_grants) }
   claims           = { environment = module.duplicates.environment, grants = module.duplicates.grants }
   ledger           = { environment = module.ledger.environment, grants = module.ledger.grants }
+  reserves         = var.ledger == "dynamodb"
   credit_transfers = { table_name = module.credit_transfers.table_name, grants = module.credit_transfers.grants.submit }
 
   clients               = merge(var.iso20022_clients, { for bridge in local.mq_bridges : bridge.client => { scopes = ["read", "write"], agents = var.mq_bridge.agents, debtor_accounts = var.mq_bridge.debtor_accounts } })
   api                   = var.iso20022_api
+  reserved_concurrency  = var.iso20022_reserved_concurrency
   deadline_seconds      = var.iso20022_deadline_seconds
   largest_message_mb    = var.iso20022_largest_message_mb
   message_days          = var.iso20022_message_days

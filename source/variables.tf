@@ -263,6 +263,12 @@ variable "iso20022_api" {
   }
 }
 
+variable "iso20022_reserved_concurrency" {
+  description = "The most calls of the API at once, taken from what the account has for all its functions, of which 100 have to remain; null for no bound of its own."
+  type        = number
+  default     = 100
+}
+
 variable "iso20022_deadline_seconds" {
   description = "How long a transaction may be open before it is rejected, by message; `none` for one that never got a message, `other` for what is not named.  What is booked by then is never rejected."
   type        = map(number)

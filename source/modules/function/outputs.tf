@@ -30,3 +30,8 @@ output "grants" {
     invoke = [{ sid = "Invoke", actions = ["lambda:InvokeFunction"], resources = [local.arn], conditions = [] }]
   }
 }
+
+output "reserved_concurrency" {
+  description = "The most calls at once; -1 for no bound of its own."
+  value       = aws_lambda_function.this.reserved_concurrent_executions
+}

@@ -80,6 +80,7 @@ module "api" {
   web_acl_arn          = var.api.web_acl_arn
   access_logs          = var.api.access_logs
   account_log_role     = var.api.account_log_role
+  reserved_concurrency = var.reserved_concurrency
   secret_recovery_days = var.secret_recovery_days
   dns_suffix           = var.dns_suffix
   fips_endpoints       = var.fips_endpoints
@@ -186,7 +187,7 @@ module "process" {
       POSTBUS_IDENTITY_FUNCTION      = module.check["check_identity"].name
       POSTBUS_SCREENING_FUNCTION     = module.check["screen_parties"].name
       POSTBUS_FRAUD_FUNCTION         = module.check["check_fraud"].name
-      POSTBUS_LIQUIDITY_FUNCTION     = module.check["reserve_liquidity"].name
+      POSTBUS_LIQUIDITY_FUNCTION     = var.reserves ? module.check["reserve_liquidity"].name : "none"
       POSTBUS_CHECK_TIMEOUT_SECONDS  = tostring(var.check_timeout_seconds)
       POSTBUS_AGREEMENT              = var.checks.agreement
       POSTBUS_CLIENTS                = jsonencode({ for name, client in var.clients : module.api.client_ids[name] => { agents = client.agents, debtor_accounts = client.debtor_accounts } if length(client.agents) + length(client.debtor_accounts) > 0 })

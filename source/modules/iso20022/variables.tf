@@ -78,6 +78,12 @@ variable "ledger" {
   })
 }
 
+variable "reserves" {
+  description = "Whether a transfer's money is set aside in the ledger's balances before it is handed on; false where they are kept elsewhere."
+  type        = bool
+  default     = true
+}
+
 variable "credit_transfers" {
   description = "The pipeline's input: its table, and the right to submit to it."
   type = object({
@@ -119,6 +125,12 @@ variable "api" {
     access_logs      = optional(bool, true)
     account_log_role = optional(bool, true)
   })
+}
+
+variable "reserved_concurrency" {
+  description = "The most calls of the API at once, taken from the account's limit; null for no bound of its own."
+  type        = number
+  default     = 100
 }
 
 variable "deadline_seconds" {

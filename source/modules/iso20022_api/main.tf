@@ -264,7 +264,7 @@ resource "aws_api_gateway_deployment" "this" {
 
   # Whatever of the above is changed is not in force before it is deployed again.
   triggers = {
-    content = sha256(jsonencode([local.methods, local.problems, module.function.arn, var.usage_plan != null, aws_api_gateway_authorizer.this.id, aws_api_gateway_rest_api.this.binary_media_types]))
+    content = sha256(jsonencode([local.methods, local.problems, module.function.arn, var.usage_plan != null, var.custom_domain != null, aws_api_gateway_authorizer.this.id, aws_api_gateway_rest_api.this.binary_media_types]))
   }
 
   depends_on = [aws_api_gateway_method.this, aws_api_gateway_integration.this, aws_api_gateway_gateway_response.this]
@@ -428,6 +428,9 @@ module "function" {
   timeout_seconds = 28 # the gateway waits 29
   environment     = var.environment
   grants          = var.grants
+
+  # More calls than that are told to come again, and leave the rest of the account its share.
+  reserved_concurrency = var.reserved_concurrency
 }
 
 resource "aws_lambda_permission" "api" {

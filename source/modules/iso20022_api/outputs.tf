@@ -52,3 +52,8 @@ output "environment" {
 output "alarms" {
   value = concat(module.function.alarms, aws_cloudwatch_metric_alarm.failing[*].arn)
 }
+
+output "deployed" {
+  description = "A hash of what has to be deployed anew when it changes."
+  value       = aws_api_gateway_deployment.this.triggers.content
+}

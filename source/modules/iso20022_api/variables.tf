@@ -41,6 +41,12 @@ variable "memory_mb" {
   default     = 1024
 }
 
+variable "reserved_concurrency" {
+  description = "The most calls at once, taken from the account's limit; null for no bound of its own."
+  type        = number
+  default     = null
+}
+
 variable "clients" {
   description = "Who may call: a name each, and whether it may read, write or both."
   type        = map(object({ scopes = optional(set(string), ["read", "write"]) }))

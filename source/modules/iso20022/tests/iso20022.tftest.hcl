@@ -160,6 +160,19 @@ run "sends_each_step_where_it_leads" {
   }
 }
 
+run "reserves_nothing_where_the_balances_are_elsewhere" {
+  command = apply
+
+  variables {
+    reserves = false
+  }
+
+  assert {
+    condition     = output.environments.process_message.POSTBUS_LIQUIDITY_FUNCTION == "none"
+    error_message = "every transfer would be refused for balances that nobody keeps here"
+  }
+}
+
 run "tells_process_what_each_client_may_have_debited" {
   command = apply
 

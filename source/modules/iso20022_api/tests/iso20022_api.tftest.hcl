@@ -223,6 +223,19 @@ run "counts_each_client_by_a_key_where_asked_to" {
   }
 }
 
+run "by_its_default_name_until_it_has_its_own" {
+  command = apply
+
+  variables {
+    reserved_concurrency = 7
+  }
+
+  assert {
+    condition     = !aws_api_gateway_rest_api.this.disable_execute_api_endpoint && module.function.reserved_concurrency == 7
+    error_message = "nobody could call, or so many that other functions could not run"
+  }
+}
+
 run "under_its_own_name_takes_tls_1_2_only_and_asks_for_certificates" {
   command = apply
 
@@ -239,6 +252,11 @@ run "under_its_own_name_takes_tls_1_2_only_and_asks_for_certificates" {
   assert {
     condition     = aws_api_gateway_rest_api.this.disable_execute_api_endpoint
     error_message = "the default endpoint would be a way around certificates and TLS 1.2"
+  }
+
+  assert {
+    condition     = aws_api_gateway_deployment.this.triggers.content != run.by_its_default_name_until_it_has_its_own.deployed
+    error_message = "the default endpoint would be switched off by the next deployment only"
   }
 
   assert {
