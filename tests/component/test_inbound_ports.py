@@ -118,6 +118,27 @@ def test_no_claims_are_no_call(claims: ClaimStore) -> None:
     assert list(claims.claim([])) == []
 
 
+class Counting:
+    """A DynamoDB client that counts what is put."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.puts = 0
+
+    def put_item(self, **item: Any) -> Any:
+        self.puts += 1
+        return self._client.put_item(**item)
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_claim_that_is_repeated_is_made_once_and_told_each_time() -> None:
+    client = Counting(table("claims", "claim_key"))
+    store = DynamoDbClaims(client, "claims", lambda: NOON)  # type: ignore[arg-type]
+    ours, late = claim("visa-1"), claim("visa-2", NOON + 2 * DAY)
+    assert list(store.claim([ours] * 1_000 + [late, late, ours])) == [ours] * 1_000 + [late] * 3
+    assert client.puts == 3
+
+
 @pytest.mark.usefixtures("aws")
 def test_the_table_may_forget_a_claim_only_a_week_after_it_lapsed_and_after_now() -> None:
     client = table("claims", "claim_key")

@@ -9,6 +9,7 @@ after its time and be followed by its duplicate only then.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -33,13 +34,16 @@ class DynamoDbClaims:
         self._clock = clock
 
     def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
-        """See ``ports.ClaimStore``; keys that differ are claimed at the same time."""
+        """See ``ports.ClaimStore``; keys that differ are claimed at the same time, and one that
+        is repeated, as look-ups of thousands of references are, is made once."""
         per_key: dict[str, list[int]] = defaultdict(list)
         for index, claim in enumerate(wanted):
             per_key[claim.key].append(index)
 
         def in_order(indices: list[int]) -> list[tuple[int, Claim]]:
-            return [(index, self._claim(wanted[index])) for index in indices]
+            runs = groupby(indices, lambda index: wanted[index])
+            made = ((self._claim(claim), run) for claim, run in runs)
+            return [(index, standing) for standing, run in made for index in run]
 
         with several(len(per_key)) as each:
             standing = dict(pair for pairs in each(in_order, per_key.values()) for pair in pairs)

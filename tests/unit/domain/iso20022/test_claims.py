@@ -33,8 +33,14 @@ def test_payment_information_is_claimed_once() -> None:
     assert [claim.number for claim in found if claim.code == "DU02"] == [1, 3]
 
 
-def test_another_client_claims_nothing_of_the_first_but_the_uetr() -> None:
-    both = keys(PACS, "client-a") & keys(PACS, "client-b")
+def test_another_client_claims_nothing_of_the_first() -> None:
+    assert keys(PACS, "client-a") & keys(PACS, "client-b") == set()
+
+
+def test_a_uetr_is_one_payments_whomever_the_client_speaks_for() -> None:
+    assert PACS.sender is not None
+    another = replace(PACS, sender=replace(PACS.sender, bic="MILLNL2A"))
+    both = keys(PACS, "client-a") & keys(another, "client-a")
     assert {key.partition("#")[0] for key in both} == {"uetr"}
 
 

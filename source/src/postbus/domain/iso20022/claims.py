@@ -33,7 +33,8 @@ def claims(message: Message, client: str) -> tuple[UniqueReference, ...]:
 
     Args:
         client: who sent it.  References are unique for a client and the sender it speaks for, so that none
-            can use up another's; a UETR is unique everywhere, by its nature.
+            can use up another's.  A UETR is unique for the client alone, whomever it speaks for: everywhere
+            would let whoever learns of one keep its owner from paying.
     """
     found: dict[str, UniqueReference] = {}
     for kind, code, number, parts in _claimed(message, client):
@@ -42,9 +43,9 @@ def claims(message: Message, client: str) -> tuple[UniqueReference, ...]:
     return tuple(found.values())
 
 
-def uetr_key(uetr: str) -> str:
-    """The key of a UETR, by which its transfer is found again."""
-    return _key("uetr", (uetr,))
+def uetr_key(client: str, uetr: str) -> str:
+    """The key of a client's UETR, by which its transfer is found again."""
+    return _key("uetr", (client, uetr))
 
 
 def _key(kind: str, parts: tuple[str, ...]) -> str:
@@ -61,7 +62,7 @@ def _claimed(message: Message, client: str) -> Iterator[tuple[str, str, int | No
         if block is not None:
             yield "payment_information", "DU02", one.number, (*who, block)
         if one.uetr is not None:
-            yield "uetr", "DU03", one.number, (one.uetr,)
+            yield "uetr", "DU03", one.number, (client, one.uetr)
         if one.transaction_id is not None:
             yield "transaction", "DU03", one.number, (*who, one.transaction_id)
         if one.end_to_end_id != _NOT_PROVIDED:

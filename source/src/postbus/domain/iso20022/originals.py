@@ -94,7 +94,7 @@ class Sought:
         sent = None
         if about.original_message_id and definition:
             sent = sent_keys(client, definition, about.original_message_id, sender)
-        return cls(uetr_key(about.original_uetr) if about.original_uetr else None, sent)
+        return cls(uetr_key(client, about.original_uetr) if about.original_uetr else None, sent)
 
     @property
     def keys(self) -> tuple[str, ...]:
