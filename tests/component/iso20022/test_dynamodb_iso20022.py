@@ -276,6 +276,15 @@ def test_open_transactions_are_spread_over_all_shards(dynamodb: Any) -> None:
     assert len(shards) == 16
 
 
+def test_a_list_that_is_never_read_to_its_end_is_begun_elsewhere_each_time(dynamodb: Any) -> None:
+    chance = iter([0.0, 0.5, 0.99])
+    store = DynamoDbMessages(dynamodb, "iso20022", jitter=lambda: next(chance))
+    for number in range(1, 101):
+        begun(store, number)
+    firsts = [next(store.unfinished()).transaction_id for _ in range(3)]
+    assert len(set(firsts)) == 3
+
+
 def test_every_page_of_overdue_ones_is_read(dynamodb: Any) -> None:
     class Paging:
         """Answers two entries at a time."""

@@ -455,6 +455,20 @@ def test_a_regulatory_hold_is_not_timed_out() -> None:
     assert ending.tick(minutes=600) == {"timed_out": 0, "sent_again": 0}
 
 
+@pytest.mark.parametrize("minutes", [0.5, 20])
+def test_what_was_cleared_and_stands_still_is_processed_again_and_never_refused(minutes: float) -> None:
+    ending = Ending(1, Status.PDNG, reasons=(Reason("RR04"),))
+    ending.now += timedelta(minutes=minutes)
+    ending.wants(DecisionKind.CLEARANCE, by=OPERATOR)
+    ending.run(StepName.DECIDE)
+    attempt = ending.head.steps[StepName.PROCESS].attempt
+    # Taken, and its process killed before the status was written.
+    ending.store.step_taken(ID, StepName.PROCESS, attempt, ending.now)
+    ending.steps.sent.clear()
+    assert ending.tick(minutes=11) == {"timed_out": 0, "sent_again": 1}
+    assert ending.steps.sent == [(ID, StepName.PROCESS, attempt + 1)]
+
+
 def test_what_was_held_has_its_time_again_once_it_is_let_go_on() -> None:
     ending = Ending(1, Status.PDNG, reasons=(Reason("RR04"),))
     ending.tick(minutes=120)

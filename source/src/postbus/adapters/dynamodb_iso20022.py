@@ -52,10 +52,11 @@ class DynamoDbMessages:
         """
         Args:
             sleep: waits so many seconds, between tries at contended items.
-            jitter: uniform in [0, 1).
+            jitter: uniform in [0, 1); for the tries, and for where ``unfinished`` begins.
         """
         self._client = client
         self._table = table
+        self._jitter = jitter
         self._writer = TransactionWriter(client, sleep, jitter, _WHAT)
 
     # -- the transaction ---------------------------------------------------------------------------------
@@ -409,7 +410,9 @@ class DynamoDbMessages:
         return (item["transaction_id"]["S"] for item in longest_first)
 
     def unfinished(self) -> Iterator[Head]:
-        for shard in items.SHARDS:
+        # Whoever stops before the end has seen others the next time.
+        first = int(self._jitter() * len(items.SHARDS))
+        for shard in (*items.SHARDS[first:], *items.SHARDS[:first]):
             for item in self._indexed(shard):
                 head = self._standing(item["transaction_id"]["S"])
                 if head.status not in FINAL:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from postbus.domain.errors import Malformed
-from postbus.domain.iso20022.decisions import is_one_too_many
+from postbus.domain.iso20022.decisions import Verdict, is_one_too_many
 from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.status import FINAL, Actor, may_move
 from postbus.domain.iso20022.workflow import Decision, DecisionKind, Document, Head, StepName
@@ -140,11 +140,13 @@ def _may_want(head: Head, kind: DecisionKind) -> bool:
 def step_to_redrive(head: Head, decisions: Iterable[Decision]) -> StepName | None:
     """The step that takes a transaction further; ``None`` where nothing of it stands still but by design.
 
-    Each step may run again at any time.  What is held awaits a decision, and what is final is over.
+    Each step may run again at any time.  What is held awaits a decision, and what is final is over.  What was
+    let go on and is held still, because whatever followed from it never ended, is processed again.
     """
     if head.status in FINAL:
         return None
-    if any(decision.verdict is None for decision in decisions):
+    kept = list(decisions)
+    if any(decision.verdict is None for decision in kept):
         return StepName.DECIDE
     if head.status is Status.ACSP and head.children_open == 0:
         return StepName.RELEASE
@@ -159,5 +161,11 @@ def step_to_redrive(head: Head, decisions: Iterable[Decision]) -> StepName | Non
         case Status.ACCP:
             return StepName.RECEIVE if head.incoming else None
         case Status.ACTC | Status.ACSP:
+            return StepName.PROCESS
+        case Status.PDNG if any(
+            one.kind in (DecisionKind.CLEARANCE, DecisionKind.ACCEPTANCE)
+            and one.verdict == Verdict.CARRIED_OUT
+            for one in kept
+        ):
             return StepName.PROCESS
     return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from postbus.domain.iso20022 import decisions
 from postbus.domain.iso20022.client_requests import step_to_redrive
+from postbus.domain.iso20022.messages import Status
 from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.workflow import Decision, DecisionKind, Head, Next, StepName
 from postbus.ports import Clock
@@ -98,7 +99,8 @@ def build(
         if now - max([head.opened_at, *moved]) < after:
             return False
         step = step_to_redrive(head, store.decisions(head.transaction_id))
-        if step is StepName.PROCESS and head.deadline <= now and StepName.DECIDE in head.steps:
+        is_late = head.status is not Status.PDNG and head.deadline <= now
+        if step is StepName.PROCESS and is_late and StepName.DECIDE in head.steps:
             # Its time is over, and what is open was not taken back: its outcomes are looked at once more.
             step = StepName.DECIDE
         record = None if step is None else head.steps.get(step)
