@@ -79,6 +79,11 @@ def test_what_is_booked_at_once_may_not_be_meant_for_later() -> None:
     assert codes_of(PAIN, the_day_after, most_days_ahead=2) == []
 
 
+def test_a_message_of_more_transfers_than_one_run_brings_on_their_way_is_refused_whole() -> None:
+    assert codes_of(PACS, most_transfers=1) == [("AM18", None)]
+    assert codes_of(PACS, most_transfers=2) == []
+
+
 def test_no_cheque_is_taken_for_a_transfer() -> None:
     assert {code for code, _ in codes_of(PAIN, {"<PmtMtd>TRF": "<PmtMtd>CHK"})} == {"AG03"}
     assert codes_of(PAIN, {"<PmtMtd>TRF": "<PmtMtd>TRA"}) == []

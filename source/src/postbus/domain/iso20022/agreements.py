@@ -12,6 +12,7 @@ name                                      value
 ``local_instruments``,
 ``category_purposes``
 ``agreed_limits``, ``clearing_limits``    by currency, the most minor units of a transfer
+``most_transfers``                        whole number; left out, 2500
 ``most_days_past``                        whole number
 ``most_days_ahead``                       whole number; left out, 1
 ``most_ahead_minutes``                    whole number
@@ -142,7 +143,7 @@ _READERS: Mapping[str, tuple[str, Callable[[Any, str], Any]]] = {
     **{name: (name, _codes) for name in _LISTS},
     **{name: (name, _flag) for name in _FLAGS},
     **{name: (name, _limits) for name in ("agreed_limits", "clearing_limits")},
-    **{name: (name, _count) for name in ("most_days_past", "most_days_ahead")},
+    **{name: (name, _count) for name in ("most_transfers", "most_days_past", "most_days_ahead")},
     "most_ahead_minutes": ("most_ahead", _minutes),
     "holidays": ("holidays", _dates),
     "closed_weekdays": ("closed_weekdays", _weekdays),

@@ -62,6 +62,7 @@ class Agreement:
         currencies: the ones taken; ``None`` for all that ISO 4217 gives minor units.
         agreed_limits: by currency, the most minor units of one transfer that the client may send.
         clearing_limits: the same of the clearing.
+        most_transfers: how many a message may have: each is checked and funded within one run of a function.
         most_days_past: how many days ago a settlement or execution date may lie; ``None`` for any.
         most_days_ahead: how many days from now; ``None`` for any.  What is taken is booked at once, whatever
             its date: unless more is agreed one day passes, for clocks of other zones.
@@ -82,6 +83,7 @@ class Agreement:
     currencies: frozenset[str] | None = None
     agreed_limits: Mapping[str, int] = field(default_factory=dict)
     clearing_limits: Mapping[str, int] = field(default_factory=dict)
+    most_transfers: int = 2_500
     most_days_past: int | None = None
     most_days_ahead: int | None = 1
     most_ahead: timedelta = timedelta(days=1)
@@ -108,7 +110,7 @@ def check(reading: Reading, agreement: Agreement, now: datetime) -> tuple[Fault,
         now: the moment it is judged at, with a zone.
     """
     message = reading.message
-    found = [*reading.faults, *_creation(reading, agreement, now)]
+    found = [*reading.faults, *_creation(reading, agreement, now), *_crowd(reading, agreement)]
     for control in reading.controls:
         found += _control(control, message.type.definition in _ONE_LEVEL)
     found += _repeated(reading)
@@ -118,6 +120,13 @@ def check(reading: Reading, agreement: Agreement, now: datetime) -> tuple[Fault,
     for returned in message.returns:
         found += judge.returned(returned)
     return tuple(found)
+
+
+def _crowd(reading: Reading, agreement: Agreement) -> Iterator[Fault]:
+    message = reading.message
+    count = len(message.transfers) + len(message.returns) + len(message.unreadable)
+    if count > agreement.most_transfers:
+        yield reading.header_fault("AM18", f"at most {agreement.most_transfers} transfers", "NbOfTxs")
 
 
 def _creation(reading: Reading, agreement: Agreement, now: datetime) -> Iterator[Fault]:
