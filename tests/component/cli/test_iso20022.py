@@ -115,6 +115,17 @@ def test_a_decision_again_is_the_first_ones_and_is_sent_on_until_it_is_carried_o
     assert [one["attempt"] for one in sent(world)] == [1, 2]
 
 
+def test_a_refusal_follows_a_clearance_that_has_let_nothing_go_yet(
+    world: World, store: DynamoDbMessages
+) -> None:
+    own = open_one(store, 1, *HELD).transaction_id
+    world.ask("iso20022", "accept", own, *WHY)
+    (clearance,) = store.decisions(own)
+    store.carried_out(own, clearance.key, "carried_out")
+    assert world.ask("iso20022", "refuse", own, *WHY)["done"] is True
+    assert {one.kind for one in store.decisions(own)} == {DecisionKind.CLEARANCE, DecisionKind.REJECTION}
+
+
 def test_only_what_is_pending_is_decided(world: World, store: DynamoDbMessages) -> None:
     own = open_one(store, 1, Status.ACTC).transaction_id
     for word in ("accept", "refuse"):

@@ -469,6 +469,16 @@ def test_what_was_cleared_and_stands_still_is_processed_again_and_never_refused(
     assert ending.steps.sent == [(ID, StepName.PROCESS, attempt + 1)]
 
 
+def test_what_was_cleared_and_stands_still_may_still_be_refused() -> None:
+    ending = Ending(1, Status.PDNG, reasons=(Reason("RR04"),))
+    ending.wants(DecisionKind.CLEARANCE, by=OPERATOR, key="operator.3")
+    ending.run(StepName.DECIDE)
+    ending.wants(DecisionKind.REJECTION, by=OPERATOR, key="operator.3.after_all", reasons=(Reason("RR04"),))
+    ending.settle()
+    assert ending.ends == [Status.RJCT]
+    assert ending.pipeline(1, POSTED).state is VOIDED
+
+
 def test_what_was_held_has_its_time_again_once_it_is_let_go_on() -> None:
     ending = Ending(1, Status.PDNG, reasons=(Reason("RR04"),))
     ending.tick(minutes=120)

@@ -5,6 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from postbus.cli.errors import CannotRun, Exit, NotDone
 from postbus.domain.event import format_time
 from postbus.domain.iso20022.brokered import NotOurs, Outgoing, Refused
 from postbus.domain.iso20022.client_requests import is_transaction_id, step_to_redrive
+from postbus.domain.iso20022.decisions import Verdict
 from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.progress import UNSPECIFIED
 from postbus.domain.iso20022.status import FINAL, Actor, may_move
@@ -225,6 +227,10 @@ def _decide(
         note=note,
     )
     standing = store.decide(transaction_id, wanted)
+    if kind is DecisionKind.REJECTION and _let_nothing_go(standing):
+        # The status is the one that was cleared, so that a refusal is still in time.
+        wanted = replace(wanted, key=f"{wanted.key}.after_all")
+        standing = store.decide(transaction_id, wanted)
     if standing.verdict is None:
         send_decide(transaction_id, store, _steps(desk), desk.now)
     is_ours = standing == wanted
@@ -240,6 +246,11 @@ def _decide(
     desk.show(as_json, data, Text(told))
     if standing.kind is not kind:
         raise typer.Exit(Exit.NOT_DONE)
+
+
+def _let_nothing_go(standing: Decision) -> bool:
+    """Whether it is a clearance that was carried out; what is pending all the same has not gone on yet."""
+    return standing.kind is DecisionKind.CLEARANCE and standing.verdict == Verdict.CARRIED_OUT
 
 
 def _found(store: DynamoDbMessages, transaction_id: str) -> Head:
