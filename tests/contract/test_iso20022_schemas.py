@@ -256,11 +256,17 @@ def test_where_only_the_end_is_wrong_and_often_it_is_told_how_often(untouched: S
 
 @pytest.mark.parametrize("length_mb", [4, 20])
 def test_a_message_that_is_wrong_everywhere_takes_no_memory_for_it(length_mb: int) -> None:
+    agent = "<FinInstnId><BICFI>HARBDEFF</BICFI></FinInstnId>"
+    before = (
+        "<PmtId><EndToEndId>E</EndToEndId></PmtId><IntrBkSttlmAmt Ccy='EUR'>1</IntrBkSttlmAmt>"
+        f"<ChrgBr>SLEV</ChrgBr><Dbtr/><DbtrAgt>{agent}</DbtrAgt><CdtrAgt>{agent}</CdtrAgt><Cdtr/>"
+    )
     code = f"""
 import resource
 from postbus.adapters.iso20022_schemas import installed
 from postbus.domain.iso20022 import reading
-wrong = b"<GrpHdr/>" + (b"<CdtTrfTxInf><RmtInf>" + b"<Ustrd/>\\n" * 1000 + b"</RmtInf></CdtTrfTxInf>") * 9999
+one = b"<CdtTrfTxInf>{before}<RmtInf>" + b"<Ustrd/>\\n" * 1000 + b"</RmtInf></CdtTrfTxInf>"
+wrong = b"<GrpHdr/>" + one * 9999
 inside = wrong[: {length_mb} << 20].rpartition(b"<CdtTrfTxInf>")[0]
 body = b'<Document xmlns="{PACS_008}"><FIToFICstmrCdtTrf>' + inside + b"</FIToFICstmrCdtTrf></Document>"
 del wrong, inside
