@@ -179,9 +179,9 @@ announces it; whoever comes second finds it decided and announces what stands.
 `SENDING` exists only with an external ledger: its call may have had its effect, so only that ledger's own
 answer ends it. A definite refusal is such an answer, and the only voiding that may follow {_and(REFUSED)}.
 
-A reversal that comes before what it names was seen voids that for the time being, and says so. If what comes is
-what the reversal takes back, it stays `VOIDED`. Anything else under that id is judged as if the reversal had
-never come: the reversal ends without effect, `postbus trace` says so on both, and `postbus reconcile` names it.
+A reversal that comes before what it names was seen voids that for the time being, and says so. If what comes
+is what the reversal takes back, it stays `VOIDED`. Anything else under that id is judged as if the reversal had
+never come: the reversal ends without effect, `postbus trace` says so on both, `postbus reconcile` names it.
 """
 
 

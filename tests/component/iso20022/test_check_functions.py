@@ -28,7 +28,14 @@ from postbus.domain.iso20022.checks import (
 from postbus.domain.iso20022.fraud import FraudRules
 from postbus.domain.iso20022.messages import Agent, Party, Reason, Status
 from postbus.domain.iso20022.sample_sanctions import SAMPLE
-from postbus.domain.iso20022.workflow import ChildState, Decision, DecisionKind, Reservation, StepName
+from postbus.domain.iso20022.workflow import (
+    ChildState,
+    Decision,
+    DecisionKind,
+    Finished,
+    Reservation,
+    StepName,
+)
 from postbus.domain.money import Money
 from postbus.domain.posting import Account
 from postbus.functions.check_fraud import handler as check_fraud
@@ -318,7 +325,9 @@ def test_on_its_services_an_earlier_transfer_is_found_again_and_returned(world: 
     unknown = world.through(pacs_004("5f1d0a3c-7a45-4b1e-9d55-0d6c0f000001", "4.00"))
     assert unknown.children_open == 0
     # That it was looked for keeps nobody from sending it.
-    assert world.through(pacs_008(transfer(1)), 2).children_open == 1
+    original = world.through(pacs_008(transfer(1)), 2)
+    assert original.children_open == 1
+    world.messages.finish_children(original.transaction_id, [Finished(number=1, state=ChildState.POSTED)])
     again = pacs_004("5f1d0a3c-7a45-4b1e-9d55-0d6c0f000001", "4.00", "R-2", "RTR-2")
     assert world.through(again, 3).children_open == 1
     records = deployed.scan(TableName="credit_transfers")["Items"]

@@ -22,9 +22,7 @@ def test_a_message_that_nobody_has_read_is_never_early() -> None:
     assert Deadlines.of_text(TEXT + ",pain.001=120").before_it_is_read == timedelta(seconds=120)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "other=60", "none=1", "other=60,none=0", "other=x,none=1", "other"]
-)
+@pytest.mark.parametrize("text", ["", "other=60", "none=1", "other=60,none=0", "other=x,none=1", "other"])
 def test_a_setting_that_leaves_one_open_is_refused(text: str) -> None:
     with pytest.raises(Malformed):
         Deadlines.of_text(text)
