@@ -181,7 +181,7 @@ answer ends it. A definite refusal is such an answer, and the only voiding that 
 
 A reversal that comes before what it names was seen voids that for the time being, and says so. If what comes
 is what the reversal takes back, it stays `VOIDED`. Anything else under that id is judged as if the reversal
-had never come: the reversal ends without effect, `postbus trace` says so on both, `postbus reconcile` names it.
+had never come: it ends without effect. `postbus trace` says so on both; `postbus reconcile` names it.
 """
 
 
