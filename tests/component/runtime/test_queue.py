@@ -38,14 +38,20 @@ class FakeQueue:
     deferred: dict[str, int] = field(default_factory=dict)
     away: bool = False
     deferrals: int = 0
+    refuse_deferrals: Exception | None = None
+    choke_on: str = ""
 
     def park(self, message: Mapping[str, Any], reason: str) -> None:
         if self.away:
             raise Unavailable("dead-letter queue did not answer")
+        if message["messageId"] == self.choke_on:
+            raise RuntimeError("InvalidMessageContents")
         self.parked[message["messageId"]] = reason
 
     def defer(self, seconds: Mapping[str, int]) -> None:
         self.deferrals += 1
+        if self.refuse_deferrals:
+            raise self.refuse_deferrals
         self.deferred.update(seconds)
 
 
@@ -190,6 +196,26 @@ def test_what_cannot_be_parked_is_not_forgotten() -> None:
         return [Park("poison") for _ in events]
 
     assert failed(process([record(0)], step, FakeBus(), FakeQueue(away=True))) == ["m0"]
+
+
+def test_what_the_dead_letter_queue_chokes_on_stays_and_its_neighbours_are_done() -> None:
+    def step(events: Sequence[Event]) -> Sequence[Result]:
+        return [*announce(events[:1]), Park("poison"), Park("poison")]
+
+    queue = FakeQueue(choke_on="m1")
+    assert failed(process([record(n) for n in range(3)], step, FakeBus(), queue)) == ["m1"]
+    assert list(queue.parked) == ["m2"]
+
+
+@pytest.mark.parametrize("error", [Unavailable("queue away"), RuntimeError("AccessDenied")])
+def test_a_deferral_that_fails_brings_back_what_was_to_wait_and_nothing_else(error: Exception) -> None:
+    def step(events: Sequence[Event]) -> Sequence[Result]:
+        return [*announce(events[:1]), Park("poison"), Defer("ledger away")]
+
+    bus, queue = FakeBus(), FakeQueue(refuse_deferrals=error)
+    assert failed(process([record(n) for n in range(3)], step, bus, queue)) == ["m2"]
+    assert [event.transaction_id for event in bus.published] == ["visa-0"]
+    assert list(queue.parked) == ["m1"]
 
 
 def test_a_deferred_message_waits_and_its_neighbour_goes_on() -> None:

@@ -183,6 +183,23 @@ def test_what_cannot_be_parked_comes_back() -> None:
     assert world.run(raising(Malformed("body", "XML")), record(ONE)) == ["m0"]
 
 
+@pytest.mark.parametrize("error", [Unavailable("store away"), RuntimeError("ValidationException")])
+def test_what_cannot_be_recorded_as_parked_stays_and_the_other_transaction_is_done(error: Exception) -> None:
+    class Refusing(InMemoryMessages):
+        def step_parked(self, *_asked: Any) -> None:
+            raise error
+
+    world = World(store=Refusing())
+
+    def step(call: StepCall) -> StepResult:
+        if call.transaction_id == TWO:
+            raise Malformed("body", "XML")
+        return Took()
+
+    assert world.run(step, record(ONE, 1), record(TWO, 2)) == ["m2"]
+    assert world.queue.parked == {}
+
+
 def test_when_the_store_is_away_nothing_is_run_and_everything_comes_back() -> None:
     world = World()
     world.store.away = True

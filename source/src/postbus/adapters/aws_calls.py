@@ -1,30 +1,48 @@
 """Which failures of an AWS call mean "no answer".
 
-Everything else a call raises is an answer, and only the adapter that asked knows what it means.
+No answer is: nothing came back, or nothing that can be read; the service says "not now"; or an error came
+that names no code, by which no service means anything.  Everything else a call raises is an answer, and only
+the adapter that asked knows what it means.  What no adapter knows, such as a right that is missing or a
+request that is wrong, stays what it is, and loud: no waiting mends it.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 
 from postbus.domain.errors import Unavailable
 
 # Codes by which the services used here say "not now".  A business condition is never among them.
 NOT_NOW = frozenset(
     {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "InternalError",
         "InternalException",
         "InternalFailure",
         "InternalServerError",
+        "KMSThrottling",
         "KMSThrottlingException",
+        "KmsThrottled",
         "LimitExceededException",
+        "OperationAborted",
+        "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",
         "RequestLimitExceeded",
         "RequestThrottled",
+        "RequestThrottledException",
         "RequestTimeout",
+        "RequestTimeoutException",
+        "ResourceConflictException",
+        "ServiceException",
         "ServiceUnavailable",
+        "ServiceUnavailableException",
         "SlowDown",
+        "Throttled",
         "ThrottledException",
         "Throttling",
         "ThrottlingException",
@@ -32,6 +50,20 @@ NOT_NOW = frozenset(
         "TransactionConflictException",
         "TransactionInProgressException",
     }
+)
+
+# What botocore calls an error whose code it did not find, and what is left where nothing was said at all.
+_NO_CODE = frozenset({"", "Unknown"})
+
+# Too slow, too many: whatever the code beside them, and 5xx is the service's own fault.
+_NOT_NOW_STATUS = frozenset({408, 429})
+
+_NOTHING_TO_READ = (
+    BotoConnectionError,
+    HTTPClientError,
+    FlexibleChecksumError,
+    IncompleteReadError,
+    ResponseParserError,
 )
 
 
@@ -43,7 +75,7 @@ def code_of(error: ClientError) -> str:
 def is_not_now(error: ClientError) -> bool:
     """Whether a service's error says that it could not answer now."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return code_of(error) in NOT_NOW or status >= 500
+    return code_of(error) in NOT_NOW | _NO_CODE or status in _NOT_NOW_STATUS or status >= 500
 
 
 @contextmanager
@@ -57,7 +89,9 @@ def answering(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         if is_not_now(error):
-            raise Unavailable(f"{what} did not answer: {code_of(error)}") from error
+            raise Unavailable(
+                f"{what} did not answer: {code_of(error) or 'an error without a code'}"
+            ) from error
         raise
-    except (BotoConnectionError, HTTPClientError) as error:
+    except _NOTHING_TO_READ as error:
         raise Unavailable(f"{what} did not answer: {type(error).__name__}") from error

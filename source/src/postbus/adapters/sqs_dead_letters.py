@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from postbus.adapters.aws_calls import answering
+from botocore.exceptions import ClientError
+
+from postbus.adapters.aws_calls import answering, code_of
+from postbus.adapters.sqs_queue import NO_LONGER_HELD
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -95,11 +98,15 @@ class SqsDeadLetters:
                 )
 
     def put_back(self, letter: DeadLetter) -> None:
-        """Let others see it again."""
-        with answering("queue"):
-            self._client.change_message_visibility(
-                QueueUrl=self._url, ReceiptHandle=letter.receipt_handle, VisibilityTimeout=0
-            )
+        """Let others see it again; where it is not held any more, they do already."""
+        try:
+            with answering("queue"):
+                self._client.change_message_visibility(
+                    QueueUrl=self._url, ReceiptHandle=letter.receipt_handle, VisibilityTimeout=0
+                )
+        except ClientError as error:
+            if code_of(error) not in NO_LONGER_HELD:
+                raise
 
     def delete(self, letter: DeadLetter) -> None:
         with answering("queue"):

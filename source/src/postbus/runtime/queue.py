@@ -5,7 +5,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -260,6 +259,9 @@ def put_away(
             except Unavailable as error:
                 logger().warning("not parked", extra={**identifiers, "reason": str(error)})
                 return False
+            except Exception as error:  # noqa: BLE001 - told; the queue keeps it, and its neighbours are done
+                log_unexpected(error)
+                return False
             logger().error("parked", extra={**identifiers, "reason": reason})
             return True
         case Defer() as deferral:
@@ -279,6 +281,11 @@ def _wait(record: Mapping[str, Any], deferral: Defer, jitter: Callable[[], float
 def _defer(queue: Queue, waits: Mapping[str, int]) -> None:
     if not waits:
         return
-    # Where the queue does not take it, its own visibility time-out brings the message back instead.
-    with suppress(Unavailable):
+    # Where the queue does not take it, its own visibility time-out brings the message back instead.  Nothing
+    # may be raised from here: the whole batch would come back, with what is done and what is parked.
+    try:
         queue.defer(waits)
+    except Unavailable as error:
+        logger().warning("not deferred", extra={"messages": len(waits), "reason": str(error)})
+    except Exception as error:  # noqa: BLE001 - told; the messages come back all the same
+        log_unexpected(error)

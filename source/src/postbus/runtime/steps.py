@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from postbus.domain.errors import InvariantBroken, Malformed, Unavailable
+from postbus.domain.errors import InvariantBroken, Malformed
 from postbus.domain.iso20022.workflow import Next, Step, StepCall, StepName, StepResult, Took
 from postbus.domain.steps import Defer, Park
 from postbus.ports import Clock
@@ -80,8 +80,8 @@ def _run(
     try:
         # Before it leaves the queue: an operator who looks for the transaction must find out why it stands.
         store.step_parked(call.transaction_id, call.step, call.attempt, verdict.reason)
-    except Unavailable as error:
-        return Defer(str(error))
+    except Exception as error:  # noqa: BLE001 - sorted as above: its neighbours are done
+        return verdict_on(error, record, surprises)
     return verdict
 
 
