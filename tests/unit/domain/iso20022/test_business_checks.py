@@ -84,11 +84,6 @@ def test_a_message_of_more_transfers_than_one_run_brings_on_their_way_is_refused
     assert codes_of(PACS, most_transfers=2) == []
 
 
-def test_no_cheque_is_taken_for_a_transfer() -> None:
-    assert {code for code, _ in codes_of(PAIN, {"<PmtMtd>TRF": "<PmtMtd>CHK"})} == {"AG03"}
-    assert codes_of(PAIN, {"<PmtMtd>TRF": "<PmtMtd>TRA"}) == []
-
-
 def test_a_wrong_figure_of_a_payment_information_refuses_its_transfers_only() -> None:
     changes = {"<NbOfTxs>2": "<NbOfTxs>1"}
     assert codes_of(PAIN, changes) == [("AM20", 1), ("AM20", 2)]

@@ -9,6 +9,9 @@ from postbus.domain.iso20022.mandates import Mandate
 from postbus.domain.iso20022.messages import AccountIdentification, Agent, Reason, Transfer
 from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, FoundAccount
 
+# PaymentMethod3Code of what asks for a cheque to be drawn: nothing is booked on the creditor's account.
+_CHEQUE = "CHK"
+
 Found = Mapping[AccountKey, Sequence[FoundAccount]]
 
 
@@ -38,6 +41,8 @@ def resolve(
         own_agents: the first eight characters of our own BICs.
         mandate: what the client that sent it may have debited.
     """
+    if transfer.payment_method == _CHEQUE:
+        return Reason("AG03", ("No cheque is drawn here: its PmtMtd must be TRF or TRA.",))
     tokens = []
     debtor, creditor = _sides(transfer)
     if not _may_debit(debtor, found, own_agents, mandate):

@@ -1,10 +1,10 @@
 """The business validation of a message: what its schema cannot say, each finding with its standard reason.
 
-What the base standard allows passes, but for what cannot be done here: a payment on a later day, for all
-are booked at once, and a cheque.  What a market, a scheme or an agreement asks for beyond it is in
-``Agreement``, and nothing of it holds by default: names in any script (XML is UTF-8), unstructured
-addresses, settlement dates of any age, LEIs of the right form, codes of any list.  The external code sets
-change every quarter and are not kept here: an agreement lists the codes it takes.
+What the base standard allows passes, but for a payment on a later day: all are booked at once.  What a
+market, a scheme or an agreement asks for beyond it is in ``Agreement``, and nothing of it holds by default:
+names in any script (XML is UTF-8), unstructured addresses, settlement dates of any age, LEIs of the right
+form, codes of any list.  The external code sets change every quarter and are not kept here: an agreement
+lists the codes it takes.
 
 A finding of the whole message refuses it; one of a transfer refuses that transfer, and the rest goes on.
 
@@ -250,8 +250,6 @@ class _Judge:
         ]
         if interbank:
             found += _names(one)
-        elif self._is_cheque(one.number):
-            found.append(("AG03", "a transfer (TRF or TRA): no cheque is drawn here", "PmtMtd"))
         if self.agreement.travel_rule:
             found += _travel_rule(one)
         if self.agreement.leis_proven:
@@ -350,9 +348,6 @@ class _Judge:
                 # Without the element's name: which field a person's name is in is nobody's business.
                 yield fault("RR10", "characters of the agreed set", scope.place, number)
                 return
-
-    def _is_cheque(self, number: int) -> bool:
-        return text(descend(self.reading.scopes[number][1].element, "PmtMtd")) == "CHK"
 
     def _has_reason(self, number: int) -> bool:
         """Of the return, or of all that the message returns (OrgnlGrpInf)."""

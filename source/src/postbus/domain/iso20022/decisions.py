@@ -1,12 +1,12 @@
 """What was decided about a transaction from outside: who may decide what, and which transfers it concerns."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
 
 from postbus.domain.iso20022.messages import Status
 from postbus.domain.iso20022.status import FINAL, Actor, is_regulatory, may_move
-from postbus.domain.iso20022.workflow import Decision, DecisionKind, Entry, Head
+from postbus.domain.iso20022.workflow import Decision, DecisionKind, Head
 
 # What a decision that ends transfers makes of a transaction none of whose transfers is booked.
 ENDS_AS: dict[DecisionKind, Status] = {
@@ -85,12 +85,22 @@ def awaits_an_operator(decisions: Iterable[Decision], head: Head) -> bool:
     return head.status is Status.PDNG and is_regulatory(head.reasons) and not is_cleared(decisions, head)
 
 
-def due_at(head: Head, history: Sequence[Entry]) -> datetime:
-    """From when on it may be timed out: what was held has all its time again once it was let go on."""
-    was_held = any(entry.status is Status.PDNG for entry in history)
-    if head.status is not Status.ACSP or not was_held:
+def due(head: Head, let_go_at: datetime | None = None) -> datetime | None:
+    """From when on it may be timed out; ``None`` while it may not, as it stands.
+
+    Args:
+        let_go_at: when it went on, for what was held until now: it has all its time again.
+    """
+    if is_being_asked(head) or not may_move(head.status, Status.RJCT, Actor.TIME_OUT, head.reasons):
+        return None
+    if let_go_at is None:
         return head.deadline
-    return max(head.deadline, history[-1].at + (head.deadline - head.opened_at))
+    return max(head.deadline, let_go_at + (head.deadline - head.opened_at))
+
+
+def due_after(before: Head, moved: Head, at: datetime) -> datetime | None:
+    """``due`` of what has moved on to another status at this time."""
+    return due(moved, at if before.status is Status.PDNG else None)
 
 
 def is_forestalled(decision: Decision, standing: Collection[Decision]) -> bool:

@@ -1,10 +1,10 @@
 """ISO 20022 messages as values: what was asked for, freed of XML and of the message's version."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from postbus.domain.errors import Malformed
 from postbus.domain.money import Money
@@ -131,60 +131,16 @@ class AccountIdentification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
-    """One credit transfer of a pacs.008 or pain.001.
+class Quoted:
+    """What an answer quotes of a transfer: how it is named, and who instructed whom when.
 
     Attributes:
         number: its place in the message, the first is 1.
-        place: of its CdtTrfTxInf.
         payment_information_id: of the PmtInf it stands in (pain.001).
-        amount: interbank settlement amount (pacs.008) or instructed amount (pain.001).
-        instructed: instructed amount where it differs in currency (pacs.008).
         requested_date: ISO date of settlement or requested execution.
-        service_level: ISO 20022 ExternalServiceLevel1Code; the first, where there are several.
-        local_instrument: ISO 20022 ExternalLocalInstrument1Code.
-        category_purpose: ISO 20022 ExternalCategoryPurpose1Code.
-        purpose: ISO 20022 ExternalPurpose1Code.
-        further_agents: whichever else the message names for it: between the two agents, before the
-            instructing one, for settlement and charges; ``further_parties``: who initiated it, is invoiced.
     """
 
     number: int
-    place: Place
-    amount: Money
-    end_to_end_id: str
-    debtor: Party
-    debtor_agent: Agent
-    creditor: Party
-    creditor_agent: Agent
-    instruction_id: str | None = None
-    transaction_id: str | None = None
-    payment_information_id: str | None = None
-    uetr: str | None = None
-    debtor_account: AccountIdentification | None = None
-    creditor_account: AccountIdentification | None = None
-    instructing_agent: Agent | None = None
-    instructed_agent: Agent | None = None
-    ultimate_debtor: Party | None = None
-    ultimate_creditor: Party | None = None
-    instructed: Money | None = None
-    exchange_rate: str | None = None
-    charge_bearer: str | None = None
-    purpose: str | None = None
-    requested_date: str | None = None
-    service_level: str | None = None
-    local_instrument: str | None = None
-    category_purpose: str | None = None
-    further_agents: tuple[Agent, ...] = ()
-    further_parties: tuple[Party, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """A transfer or return whose amount is none: what an answer quotes of it, so that it can be refused."""
-
-    number: int
-    place: Place
     end_to_end_id: str | None = None
     instruction_id: str | None = None
     transaction_id: str | None = None
@@ -193,6 +149,58 @@ class Unreadable:
     instructing_agent: Agent | None = None
     instructed_agent: Agent | None = None
     requested_date: str | None = None
+
+
+def quoted(one: Quoted) -> dict[str, Any]:
+    """The fields of ``Quoted`` alone, whatever else it is."""
+    return {each.name: getattr(one, each.name) for each in fields(Quoted)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(Quoted):
+    """One credit transfer of a pacs.008 or pain.001.
+
+    Attributes:
+        place: of its CdtTrfTxInf.
+        amount: interbank settlement amount (pacs.008) or instructed amount (pain.001).
+        instructed: instructed amount where it differs in currency (pacs.008).
+        payment_method: ISO 20022 PaymentMethod3Code, of its PmtInf (pain.001).
+        service_level: ISO 20022 ExternalServiceLevel1Code; the first, where there are several.
+        local_instrument: ISO 20022 ExternalLocalInstrument1Code.
+        category_purpose: ISO 20022 ExternalCategoryPurpose1Code.
+        purpose: ISO 20022 ExternalPurpose1Code.
+        further_agents: whichever else the message names for it: between the two agents, before the
+            instructing one, for settlement and charges; ``further_parties``: who initiated it, is invoiced.
+    """
+
+    place: Place
+    amount: Money
+    end_to_end_id: str
+    debtor: Party
+    debtor_agent: Agent
+    creditor: Party
+    creditor_agent: Agent
+    debtor_account: AccountIdentification | None = None
+    creditor_account: AccountIdentification | None = None
+    ultimate_debtor: Party | None = None
+    ultimate_creditor: Party | None = None
+    instructed: Money | None = None
+    exchange_rate: str | None = None
+    charge_bearer: str | None = None
+    purpose: str | None = None
+    payment_method: str | None = None
+    service_level: str | None = None
+    local_instrument: str | None = None
+    category_purpose: str | None = None
+    further_agents: tuple[Agent, ...] = ()
+    further_parties: tuple[Party, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable(Quoted):
+    """A transfer or return whose amount is none: what an answer quotes of it, so that it can be refused."""
+
+    place: Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +304,7 @@ class Original:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Quoted):
     """Where one transfer stands: what an answer quotes of it, and its verdict.
 
     Attributes:
@@ -304,17 +312,8 @@ class Standing:
         settled_at: when it was booked, for one that was.
     """
 
-    number: int
     status: Status
     amount: Money | None = None
-    end_to_end_id: str | None = None
-    instruction_id: str | None = None
-    transaction_id: str | None = None
-    payment_information_id: str | None = None
-    uetr: str | None = None
-    instructing_agent: Agent | None = None
-    instructed_agent: Agent | None = None
-    requested_date: str | None = None
     reasons: tuple[Reason, ...] = ()
     settled_at: datetime | None = None
 

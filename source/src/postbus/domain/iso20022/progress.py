@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from postbus.domain.errors import InvariantBroken
-from postbus.domain.iso20022.messages import Reason, Standing, Status
+from postbus.domain.iso20022.messages import Reason, Standing, Status, quoted
 from postbus.domain.iso20022.status import FINAL, OPERATORS_ALONE
 from postbus.domain.iso20022.workflow import Child, ChildState, DecisionKind
 
@@ -154,19 +154,7 @@ def standing_of(child: Child, wanted: DecisionKind | None = None, given: tuple[R
             if wanted in DECISION_REASONS and child.reasons in ((), (PIPELINE_REASONS["CANCELLED"],)):
                 reasons = _decided(wanted, given)
     return Standing(
-        number=child.number,
-        status=status,
-        amount=child.amount,
-        end_to_end_id=child.end_to_end_id,
-        instruction_id=child.instruction_id,
-        transaction_id=child.transaction_id,
-        payment_information_id=child.payment_information_id,
-        uetr=child.uetr,
-        instructing_agent=child.instructing_agent,
-        instructed_agent=child.instructed_agent,
-        requested_date=child.requested_date,
-        reasons=reasons,
-        settled_at=child.settled_at,
+        **quoted(child), status=status, amount=child.amount, reasons=reasons, settled_at=child.settled_at
     )
 
 

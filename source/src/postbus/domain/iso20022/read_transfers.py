@@ -24,6 +24,7 @@ from postbus.domain.iso20022.messages import (
     Message,
     MessageType,
     Party,
+    Quoted,
     Return,
     Transfer,
     Unreadable,
@@ -74,7 +75,7 @@ class _Collected:
         self.unreadable.append(Unreadable(place=scope.place, **quoted))
 
 
-_QUOTED = tuple(one.name for one in fields(Unreadable))
+_QUOTED = tuple(one.name for one in fields(Quoted))
 
 
 def interbank(body: _Element, type: MessageType) -> Reading:
@@ -129,10 +130,8 @@ def initiation(body: _Element, type: MessageType) -> Reading:
     controls: list[Control] = []
     amounts: list[tuple[str, str]] = []
     forwarding, initiating = _agents(group, ("FwdgAgt",)), _parties(group, _INITIATING)
-    forwarding, initiating = _agents(group, ("FwdgAgt",)), _parties(group, _INITIATING)
     for block in numbered(root, "PmtInf"):
         outer = children(block.element)
-        charged = _agents(outer, ("ChrgsAcctAgt",))
         charged = _agents(outer, ("ChrgsAcctAgt",))
         inherited = {
             "payment_information_id": text(outer.get("PmtInfId")),
@@ -140,6 +139,7 @@ def initiation(body: _Element, type: MessageType) -> Reading:
             "debtor_account": account(outer.get("DbtrAcct")),
             "debtor_agent": agent(outer.get("DbtrAgt")) or _NO_AGENT,
             "requested_date": date_of(outer.get("ReqdExctnDt")),
+            "payment_method": text(outer.get("PmtMtd")),
         }
         ultimate_debtor, charge_bearer = party(outer.get("UltmtDbtr")), text(outer.get("ChrgBr"))
         first = len(amounts)

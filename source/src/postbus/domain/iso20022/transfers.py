@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from postbus.domain.iso20022.messages import Fault, Message, Reason, Return, Transfer, Unreadable
+from postbus.domain.iso20022.messages import (
+    Fault,
+    Message,
+    Reason,
+    Return,
+    Transfer,
+    Unreadable,
+    quoted,
+)
 from postbus.domain.iso20022.progress import UNSPECIFIED
 from postbus.domain.iso20022.workflow import Child, ChildState, pipeline_transaction_id
 
@@ -68,41 +76,35 @@ def is_return(child: Child) -> bool:
 
 
 def _child(one: Transfer | Return | Unreadable, transaction_id: str, found: Findings) -> Child:
-    quoted: dict[str, Any] = {
-        "number": one.number,
+    known = {
+        **_quoted(one),
         "amount": None if isinstance(one, Unreadable) else one.amount,
-        "instructing_agent": one.instructing_agent,
-        "instructed_agent": one.instructed_agent,
         "creditor_agent": one.creditor_agent if isinstance(one, Transfer) else None,
-        "requested_date": one.requested_date,
-        **_references(one),
     }
     record = found.records.get(one.number)
     if not found.goes_on(one.number) or record is None:
         reasons = found.refused.get(one.number) or found.whole or (UNSPECIFIED,)
-        return Child(state=ChildState.REJECTED, reasons=reasons, **quoted)
+        return Child(state=ChildState.REJECTED, reasons=reasons, **known)
     return Child(
         state=ChildState.OPEN,
         reasons=found.held.get(one.number, ()),
         pipeline_id=pipeline_transaction_id(transaction_id, one.number),
         record=record,
-        **quoted,
+        **known,
     )
 
 
-def _references(one: Transfer | Return | Unreadable) -> dict[str, str | None]:
-    if isinstance(one, Return):
-        # A status of a return quotes what it returns.
-        return {
-            "end_to_end_id": one.original_end_to_end_id,
-            "instruction_id": one.original_instruction_id,
-            "transaction_id": one.original_transaction_id,
-            "uetr": one.original_uetr,
-        }
+def _quoted(one: Transfer | Return | Unreadable) -> dict[str, Any]:
+    if not isinstance(one, Return):
+        return quoted(one)
+    # A status of a return quotes what it returns.
     return {
-        "end_to_end_id": one.end_to_end_id,
-        "instruction_id": one.instruction_id,
-        "transaction_id": one.transaction_id,
-        "uetr": one.uetr,
-        "payment_information_id": one.payment_information_id,
+        "number": one.number,
+        "end_to_end_id": one.original_end_to_end_id,
+        "instruction_id": one.original_instruction_id,
+        "transaction_id": one.original_transaction_id,
+        "uetr": one.original_uetr,
+        "instructing_agent": one.instructing_agent,
+        "instructed_agent": one.instructed_agent,
+        "requested_date": one.requested_date,
     }

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from postbus.domain.errors import Malformed
-from postbus.domain.iso20022.messages import Agent, MessageType, Reason, Status
+from postbus.domain.iso20022.messages import Agent, MessageType, Quoted, Reason, Status
 from postbus.domain.money import Money
 from postbus.domain.steps import Defer, Park
 
@@ -166,7 +166,9 @@ class Head:
         owner: the client it belongs to.
         reasons: of the status it has now.
         version: number of its history's entries, the first status is 1.
-        deadline: from then on it may be timed out.
+        deadline: until when it should have ended.
+        due: from then on the clock may end it, as the store keeps it (``decisions.due``); ``None`` while the
+            clock may not.
         incoming: the message; ``None`` until one is attached.
         message_type: of the message, once it was read; with ``message_id``, its ``MsgId``.
         documents: written for it, by name (``OUTGOING``, ...).
@@ -182,6 +184,7 @@ class Head:
     opened_at: datetime
     deadline: datetime
     home_region: str
+    due: datetime | None = None
     reasons: tuple[Reason, ...] = ()
     incoming: Document | None = None
     message_type: MessageType | None = None
@@ -234,7 +237,7 @@ class ChildState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Child:
+class Child(Quoted):
     """One transfer of a message: what an answer must quote of it, and what became of it.
 
     Attributes:
@@ -243,25 +246,15 @@ class Child:
             personal data.
         amount: ``None`` for one whose amount could not be read.
         creditor_agent: of a transfer; no answer quotes it, but who returns it speaks for it.
-        requested_date: ISO date.
         settled_at: when it was booked.
         held_at: when the pipeline held it for an operator, if it did; only while it is open does that matter.
     """
 
-    number: int
     state: ChildState
     amount: Money | None = None
-    end_to_end_id: str | None = None
     pipeline_id: str | None = None
     record: Mapping[str, Any] | None = None
-    instruction_id: str | None = None
-    transaction_id: str | None = None
-    payment_information_id: str | None = None
-    uetr: str | None = None
-    instructing_agent: Agent | None = None
-    instructed_agent: Agent | None = None
     creditor_agent: Agent | None = None
-    requested_date: str | None = None
     reasons: tuple[Reason, ...] = ()
     settled_at: datetime | None = None
     held_at: datetime | None = None
