@@ -29,6 +29,9 @@ class MessageApiServer:
         outgoing: what there is to fetch, by transaction id; ``None`` while a transaction is open.
         opened: how many transactions were opened, by key.
         refuse: says why a message is refused, ``None`` if it is not.
+        api_key: without which nobody is let in; ``None`` where none is asked for.
+        elsewhere: by transaction id, the ``Location`` and ``ETag`` of what is fetched from another place.
+        lying: by path, what is fetched by its address alone; with credentials it is refused.
     """
 
     incoming: dict[str, bytes] = field(default_factory=dict)
@@ -37,6 +40,9 @@ class MessageApiServer:
     submitted: list[str] = field(default_factory=list)
     tokens: int = 0
     is_healthy: bool = True
+    api_key: str | None = None
+    elsewhere: dict[str, tuple[str, str]] = field(default_factory=dict)
+    lying: dict[str, bytes] = field(default_factory=dict)
     refuse: Callable[[bytes], str | None] = lambda _body: None
     ways: dict[str, deque[Way]] = field(default_factory=lambda: defaultdict(deque))
     before_answer: Callable[[str], None] = lambda _route: None
@@ -64,7 +70,13 @@ class MessageApiServer:
     @property
     def credentials(self) -> dict[str, str]:
         origin = self.url.removesuffix("/stage")
-        return {"client_id": "bridge", "client_secret": "secret", "token_url": f"{origin}/oauth2/token"}
+        key = {} if self.api_key is None else {"api_key": self.api_key}
+        return {
+            "client_id": "bridge",
+            "client_secret": "secret",
+            "token_url": f"{origin}/oauth2/token",
+            **key,
+        }
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -93,18 +105,25 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(way, int):
             self._problem(way, "told to")
             return
-        status, content, media_type = self._do(route, body)
+        status, content, media_type, *headers = self._do(route, body)
         self.served.before_answer(route)
         if way == DROP_AFTER:
             self.close_connection = True
             return
-        self._answer(status, content, media_type)
+        self._answer(status, content, media_type, *headers)
 
-    def _do(self, route: str, body: bytes) -> tuple[int, bytes, str]:
+    def _do(self, route: str, body: bytes) -> tuple[int, bytes, str] | tuple[int, bytes, str, dict[str, str]]:
         served = self.served
         if route == "POST /oauth2/token":
             served.tokens += 1
             return _json(200, {"access_token": f"token-{served.tokens}", "expires_in": 3600})
+        if route.removeprefix("GET ") in served.lying:
+            # As S3 does: an address that is signed and a header beside it are one too many.
+            if "Authorization" in self.headers or "x-api-key" in self.headers:
+                return _problem(400, "Only one of them is allowed")
+            return 200, served.lying[route.removeprefix("GET ")], "application/xml"
+        if served.api_key is not None and self.headers.get("x-api-key") != served.api_key:
+            return _problem(403, "The API key is missing or unknown")
         if self.headers.get("Authorization") != f"Bearer token-{served.tokens}":
             return _problem(401, "Unauthorized")
         transaction_id = self.headers.get("X-Transaction-Id", "")
@@ -117,6 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return _json(200, {"transaction_id": served.opened.setdefault(key, str(made))})
             case "POST /v1/incoming":
                 return self._take(transaction_id, body)
+            case "GET /v1/outgoing" if transaction_id in served.elsewhere:
+                location, tag = served.elsewhere[transaction_id]
+                return *_json(303, {}), {"Location": location, "ETag": tag}
             case "GET /v1/outgoing" if transaction_id in served.outgoing:
                 found = served.outgoing[transaction_id]
                 return (200, found, "application/xml") if found is not None else _json(202, {})
@@ -136,8 +158,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _problem(self, status: int, title: str) -> None:
         self._answer(*_problem(status, title))
 
-    def _answer(self, status: int, content: bytes, media_type: str) -> None:
+    def _answer(
+        self, status: int, content: bytes, media_type: str, headers: dict[str, str] | None = None
+    ) -> None:
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -1,6 +1,8 @@
 """The API over HTTP: which answers take a message, which refuse it, and which say nothing about it."""
 
-from collections.abc import Callable
+import hashlib
+import traceback
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -100,6 +102,97 @@ def test_an_outgoing_message_is_fetched(
 ) -> None:
     prepare(api)
     assert client(api).outgoing(KEY) == expected
+
+
+# -- with a key of its own ---------------------------------------------------------------------------------
+
+
+def test_the_api_key_of_the_secret_goes_with_every_call(api: MessageApiServer) -> None:
+    api.api_key = "only-for-tests-0123456789"
+    api.outgoing[KEY] = b"<answer/>"
+    ours = client(api)
+    ours.check()
+    assert isinstance(ours.submit(KEY, b"<one/>"), Accepted)
+    assert ours.outgoing(KEY) == Outgoing(b"<answer/>")
+
+
+def test_a_secret_without_the_key_that_is_asked_for_decides_nothing(api: MessageApiServer) -> None:
+    ours = client(api)
+    api.api_key = "only-for-tests-0123456789"
+    with pytest.raises(Unavailable, match="403"):
+        ours.check()
+
+
+@pytest.mark.parametrize("key", ["", "two words", "line\r\nX-Other: 1", "schlüssel"])
+def test_a_key_that_no_header_can_carry_is_not_sent_and_not_quoted(api: MessageApiServer, key: str) -> None:
+    ours = HttpMessageApi.at(api.url, BearerCredentials(Fields({"token": "t", "api_key": key})))
+    with pytest.raises(Unavailable, match="api_key") as raised:
+        ours.check()
+    assert not key or key not in str(raised.value)
+
+
+# -- what lies elsewhere -----------------------------------------------------------------------------------
+
+LARGE = b"<answer>" + b"x" * 9_000_000 + b"</answer>"
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[MessageApiServer]:
+    """Another host, as far as anyone can tell: another port."""
+    with MessageApiServer() as server:
+        yield server
+
+
+def laid(api: MessageApiServer, elsewhere: MessageApiServer, body: bytes) -> str:
+    """An address that opens a document; the API tells it with the hash of the large one."""
+    address = f"{elsewhere.url.removesuffix('/stage')}/documents/{KEY}?signature=secret-{KEY}"
+    elsewhere.lying[f"/documents/{KEY}?signature=secret-{KEY}"] = body
+    api.elsewhere[KEY] = (address, f'"{hashlib.sha256(LARGE).hexdigest()}"')
+    return address
+
+
+def test_a_large_document_is_fetched_where_it_lies_without_our_credentials(
+    api: MessageApiServer, elsewhere: MessageApiServer
+) -> None:
+    api.api_key = "only-for-tests-0123456789"
+    laid(api, elsewhere, LARGE)
+    assert client(api).outgoing(KEY) == Outgoing(LARGE)
+
+
+def test_another_document_than_the_api_told_of_is_none(
+    api: MessageApiServer, elsewhere: MessageApiServer
+) -> None:
+    laid(api, elsewhere, b"<html>please sign in</html>")
+    with pytest.raises(Unavailable, match="another one"):
+        client(api).outgoing(KEY)
+
+
+@pytest.mark.parametrize("way", [403, 404, 503, 303, DROP_BEFORE])
+def test_a_document_that_cannot_be_fetched_now_is_not_missing_and_its_address_is_not_told(
+    api: MessageApiServer, elsewhere: MessageApiServer, way: Way
+) -> None:
+    laid(api, elsewhere, LARGE)
+    elsewhere.ways[f"GET /documents/{KEY}?signature=secret-{KEY}"].append(way)
+    with pytest.raises(Unavailable) as raised:
+        client(api).outgoing(KEY)
+    assert "signature" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["", "/documents/1", "ftp://127.0.0.1/1", "http://elsewhere.example/1", "http://[", "https://a@b/1"],
+)
+def test_a_place_that_is_none_is_not_asked(api: MessageApiServer, location: str) -> None:
+    api.elsewhere[KEY] = (location, f'"{hashlib.sha256(LARGE).hexdigest()}"')
+    with pytest.raises(Unavailable, match="without a place"):
+        client(api).outgoing(KEY)
+
+
+def test_a_303_that_tells_no_hash_is_some_proxys(api: MessageApiServer, elsewhere: MessageApiServer) -> None:
+    location = laid(api, elsewhere, LARGE)
+    api.elsewhere[KEY] = (location, "")
+    with pytest.raises(Unavailable, match="without a hash"):
+        client(api).outgoing(KEY)
 
 
 @pytest.mark.parametrize("way", [403, 429, 503, PROXY_REFUSAL])

@@ -14,6 +14,7 @@ from postbus.domain.errors import OutcomeUnknown, Unavailable
 
 # RFC 6750 b64token: nothing that could end a header line.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
+_API_KEY = re.compile(r"[!-~]+", re.ASCII)
 _DEFAULT_LIFE_SECONDS = 300
 _LONGEST_LIFE_SECONDS = 86_400
 _RENEW_BEFORE_SECONDS = 30
@@ -30,7 +31,8 @@ class SecretFields(Protocol):
 class BearerCredentials:
     """A bearer token: either the secret's own, or one obtained with the secret's client credentials.
 
-    The secret is ``{"token"}`` or ``{"client_id", "client_secret", "token_url", "scope"?}`` (RFC 6749, 4.4).
+    The secret is ``{"token"}`` or ``{"client_id", "client_secret", "token_url", "scope"?}`` (RFC 6749, 4.4),
+    either with ``{"api_key"}`` where the service counts its callers by one.
     """
 
     def __init__(
@@ -59,6 +61,17 @@ class BearerCredentials:
         if self._granted is None or self._monotonic() > self._granted_until:
             self._granted = self._grant(fields)
         return f"Bearer {self._granted}"
+
+    def api_key(self) -> str | None:
+        """What goes with the token as ``x-api-key``; ``None`` where the secret has none.
+
+        Raises:
+            Unavailable: no usable secret, or a key in it that no header can carry.
+        """
+        key = self._secret.read().get("api_key")
+        if key is not None and not _API_KEY.fullmatch(key):
+            raise Unavailable("the secret's api_key is no header's value")
+        return key
 
     def renew(self) -> None:
         """The service did not accept it: read the secret and ask for a token anew."""

@@ -4,8 +4,12 @@ Every request may be repeated: a transaction is opened under a key of the messag
 under the same transaction changes nothing.  A refusal is one only in the API's own form, a problem document;
 anything a proxy or a gateway might have said in its place is no answer, and neither is whatever concerns the
 client rather than the message.
+
+A large document lies elsewhere: the API says where, for a few minutes, and what its hash is.  That address is
+all it takes to fetch it, so no credentials go there, and none of it is told in an error.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -13,7 +17,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from postbus.adapters.http_exchange import Deadlines, Exchange, Reply
-from postbus.domain.errors import Unavailable
+from postbus.domain.errors import OutcomeUnknown, Unavailable
 from postbus.domain.iso20022.brokered import Accepted, NotOurs, Outgoing, Refused, StillOpen
 
 _PROBLEM = "application/problem+json"
@@ -24,12 +28,18 @@ _MOST_OF_A_REASON = 500
 _MOST_BYTES = 8 * 1024 * 1024
 # The gateway in front gives up after 29 seconds; the function behind it answers in less than one.
 _DEADLINES = Deadlines(connect=2.0, total=12.0)
+# An answer is not much longer than its message, and a message has 50 MiB at most.
+_MOST_BYTES_ELSEWHERE = 64 * 1024 * 1024
+_DEADLINES_ELSEWHERE = Deadlines(connect=2.0, total=20.0)
+_HASH = re.compile(r'"([0-9a-f]{64})"', re.ASCII)
 
 
 class Credentials(Protocol):
     """What opens the API's door."""
 
     def authorization(self) -> str: ...
+
+    def api_key(self) -> str | None: ...
 
     def renew(self) -> None: ...
 
@@ -78,6 +88,8 @@ class HttpMessageApi:
                 return Outgoing(reply.body)
             case 202:
                 return StillOpen()
+            case 303:
+                return Outgoing(_fetched(reply))
             case 404 if reply.media_type == _PROBLEM:
                 return NotOurs()
         raise Unavailable(f"GET /outgoing answered {reply.status}")
@@ -101,11 +113,42 @@ class HttpMessageApi:
         """The answer; asked once more with a fresh token where the first was not taken."""
         for _ in range(2):
             sent = {**headers, "Authorization": self._credentials.authorization()}
+            if key := self._credentials.api_key():
+                sent["x-api-key"] = key
             reply = self._exchange.request(method, self._base + path, sent, body)
             if reply.status != 401:
                 return reply
             self._credentials.renew()
         raise Unavailable(f"{method} {path} answered 401 to a fresh token")
+
+
+def _fetched(told: Reply) -> bytes:
+    """The document that lies where a 303 says: those very bytes, or none.
+
+    Raises:
+        Unavailable: the 303 names no place or no hash, or the place has something else, or does not answer.
+    """
+    digest = _HASH.fullmatch(told.headers.get("etag", ""))
+    if digest is None:
+        raise Unavailable("GET /outgoing answered 303 without a hash")
+    try:
+        place = urlsplit(told.headers.get("location", ""))
+        origin = f"{place.scheme}://{place.netloc}"
+        exchange = Exchange(origin, _DEADLINES_ELSEWHERE, most_bytes=_MOST_BYTES_ELSEWHERE)
+    except ValueError:
+        raise Unavailable("GET /outgoing answered 303 without a place to fetch from") from None
+    try:
+        reply = exchange.request("GET", f"{place.path or '/'}?{place.query}", {})
+    except OutcomeUnknown as error:
+        # Its words, and a chained error's too, have the address.
+        raise Unavailable(f"no document from where it lies: {type(error.__cause__).__name__}") from None
+    finally:
+        exchange.close()
+    if reply.status != 200:
+        raise Unavailable(f"where the document lies answered {reply.status}")
+    if hashlib.sha256(reply.body).hexdigest() != digest[1]:
+        raise Unavailable("where the document lies is another one")
+    return reply.body
 
 
 def _object(reply: Reply) -> dict[str, Any]:
