@@ -1,5 +1,4 @@
-mock_provider "aws" {
-}
+mock_provider "aws" {}
 
 variables {
   prefix = "test-"
