@@ -140,6 +140,26 @@ def test_a_hold_released_and_refused_at_once_is_one_of_the_two(tables: TableWorl
     assert found.state is VOIDED
 
 
+def test_of_all_that_is_held_only_what_conflicts_with_the_transaction_is_read(
+    tables: TableWorld, monkeypatch: Any
+) -> None:
+    for number in range(20):
+        tables.outcomes.decide(wanted(HELD, transaction_id=f"visa-A1{number}"))
+    for own, against in (("visa-A1.conflict-1", "visa-A1"), ("visa-A1.conflict-2", "visa-A1.conflict-1")):
+        tables.outcomes.decide(wanted(HELD, transaction_id=own, data={"conflict_with": against}))
+    calls: list[str] = []
+    real = tables.client._make_api_call  # type: ignore[attr-defined]
+
+    def counted(operation: str, request: Any) -> Any:
+        calls.append(operation)
+        return real(operation, request)
+
+    monkeypatch.setattr(tables.client, "_make_api_call", counted)
+    found = list(tables.outcomes.conflicts("visa-A1"))
+    assert [outcome.transaction_id for outcome in found] == ["visa-A1.conflict-1"]
+    assert calls == ["Query", "GetItem", "GetItem"]
+
+
 @pytest.mark.parametrize("call", ["find", "decide", "in_state", "announced"])
 def test_a_table_that_does_not_answer_has_said_nothing(
     tables: TableWorld, monkeypatch: Any, call: str

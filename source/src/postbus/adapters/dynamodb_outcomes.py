@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from postbus.adapters.aws_calls import answering, code_of
 from postbus.adapters.dynamodb_transactions import TransactionWriter
+from postbus.domain.duplicates import conflict_prefix
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.event import format_time, parse_time
 from postbus.domain.lifecycle import FINAL_OUTCOMES, OutcomeState
@@ -202,11 +203,24 @@ class DynamoDbOutcomes:
     def in_state(self, state: OutcomeState) -> Iterator[Outcome]:
         return (outcome for outcome in self._attended(state.value) if outcome.state is state)
 
+    def conflicts(self, transaction_id: str) -> Iterator[Outcome]:
+        """What is held because it came under this id with other content.
+
+        The index is asked for ids alone, some thousands a call; only what carries this one is read.
+        """
+        named = conflict_prefix(transaction_id)
+        held = self._attended(OutcomeState.HELD.value, named)
+        return (outcome for outcome in held if outcome.data.get("conflict_with") == transaction_id)
+
     def unannounced(self) -> Iterator[Outcome]:
         return self._attended(_ANNOUNCE)
 
-    def _attended(self, key: str) -> Iterator[Outcome]:
-        """What the index names, oldest first, each as it stands now: the index itself may lag."""
+    def _attended(self, key: str, prefix: str = "") -> Iterator[Outcome]:
+        """What the index names, oldest first, each as it stands now: the index itself may lag.
+
+        Args:
+            prefix: only those whose id begins so.
+        """
         with answering("ledger"):
             pages = self._client.get_paginator("query").paginate(
                 TableName=self._table,
@@ -217,6 +231,8 @@ class DynamoDbOutcomes:
             )
             for page in pages:
                 for entry in page["Items"]:
+                    if not entry["transaction_id"]["S"].startswith(prefix):
+                        continue
                     item = self._item(entry["transaction_id"]["S"])
                     if item and item.get("attention", {}).get("S") == key:
                         outcome = from_item(item).outcome

@@ -167,8 +167,7 @@ def nothing_known(desk: Desk, transaction_id: str) -> str:
 
 def held_conflicts(desk: Desk, transaction_id: str) -> list[str]:
     """Ids of what is held because it came under this transaction's id with other content."""
-    held = desk.outcomes.in_state(OutcomeState.HELD)
-    return sorted(one.transaction_id for one in held if one.data.get("conflict_with") == transaction_id)
+    return sorted(one.transaction_id for one in desk.outcomes.conflicts(transaction_id))
 
 
 def told_of_conflict(conflict: str) -> str:

@@ -169,8 +169,13 @@ def judge(wanted: Claim, identity: Claim, fingerprint: Claim | None, window: tim
 
 def as_conflict(transaction: Transaction) -> Transaction:
     """The transaction under an id of its own: the id it came with belongs to another content."""
-    identifier = f"{transaction.transaction_id}.conflict-{transaction.content_hash[:8]}"
+    identifier = f"{conflict_prefix(transaction.transaction_id)}{transaction.content_hash[:8]}"
     return replace(transaction, transaction_id=identifier)
+
+
+def conflict_prefix(transaction_id: str) -> str:
+    """How the ids of what conflicts with this transaction begin."""
+    return f"{transaction_id}.conflict-"
 
 
 def _facts(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
