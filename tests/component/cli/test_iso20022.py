@@ -234,7 +234,8 @@ def test_what_is_not_over_in_time_ends_the_command_with_where_it_stands(
 )
 def test_what_cannot_be_sent_is_said_in_one_line(world: World, served: Api, words: tuple[str, ...]) -> None:
     answer = world.run("iso20022", "send", *words)
-    assert (answer.exit_code, len(answer.stderr.splitlines())) == (2, 1)
+    first, *told = answer.stderr.splitlines()
+    assert (answer.exit_code, first, len(told)) == (2, f"to {world.deployment}:", 1)
 
 
 def test_a_message_the_api_refuses_is_told_with_its_words(world: World, served: Api, tmp_path: Path) -> None:

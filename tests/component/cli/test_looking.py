@@ -2,16 +2,19 @@
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from postbus.adapters.dynamodb_ledger import DynamoDbLedger
 from postbus.cli.app import app
 from postbus.cli.deployment import Deployment, load
-from postbus.cli.desk import ago
+from postbus.cli.desk import Changing, ago
 from postbus.cli.errors import CannotRun
 from postbus.domain import sample
 from postbus.domain.lifecycle import OutcomeState
@@ -275,10 +278,42 @@ def test_a_command_that_changes_something_says_first_to_which_deployment(
         ("rules", "rollback", "--to", "r1", "--reason", "x"),
         ("rules", "publish", "--reason", ""),
         ("dlq", "redrive", "posting"),
+        ("iso20022", "accept", "x", "--reason", "x"),
+        ("iso20022", "refuse", "x", "--reason", "x"),
+        ("iso20022", "redrive", "x"),
+        ("iso20022", "send", "x.xml"),
     ):
         assert world.run(*words).stderr.startswith("to postbus in eu-central-1:\n"), words
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     assert str(world.deployment) == "postbus at http://127.0.0.1:4566"
+
+
+def test_every_command_that_does_more_than_look_is_one_that_says_so() -> None:
+    def commands(command: Any, *words: str) -> Iterator[tuple[str, Any]]:
+        if not hasattr(command, "commands"):
+            yield " ".join(words), command
+            return
+        for name, below in command.commands.items():
+            yield from commands(below, *words, name)
+
+    looking = {name for name, command in commands(get_command(app)) if not isinstance(command, Changing)}
+    assert looking == {
+        "deployment",
+        "dlq list",
+        "dlq show",
+        "hold list",
+        "hold show",
+        "iso20022 list",
+        "iso20022 show",
+        "ledger balances",
+        "ledger entries",
+        "ledger verify",
+        "rules check",
+        "rules list",
+        "rules show",
+        "status",
+        "trace",
+    }
 
 
 def test_a_deployment_that_is_not_there_is_named_with_what_to_do(world: World) -> None:

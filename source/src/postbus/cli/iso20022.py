@@ -16,7 +16,7 @@ from rich.text import Text
 
 from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
 from postbus.adapters.sqs_steps import SqsSteps
-from postbus.cli.desk import AS_JSON, OPERATOR, REASON, Desk, ago, checked_reason, desk_of
+from postbus.cli.desk import AS_JSON, OPERATOR, REASON, Changing, Desk, ago, checked_reason, desk_of
 from postbus.cli.errors import CannotRun, Exit, NotDone
 from postbus.domain.event import format_time
 from postbus.domain.iso20022.brokered import NotOurs, Outgoing, Refused
@@ -167,7 +167,7 @@ def show(context: typer.Context, transaction_id: str = TRANSACTION, as_json: boo
 # -- deciding ----------------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(cls=Changing)
 def accept(
     context: typer.Context,
     transaction_id: str = TRANSACTION,
@@ -179,7 +179,7 @@ def accept(
     _decide(desk_of(context), transaction_id, DecisionKind.CLEARANCE, reason, operator, as_json)
 
 
-@app.command()
+@app.command(cls=Changing)
 def refuse(
     context: typer.Context,
     transaction_id: str = TRANSACTION,
@@ -191,7 +191,7 @@ def refuse(
     _decide(desk_of(context), transaction_id, DecisionKind.REJECTION, reason, operator, as_json)
 
 
-@app.command()
+@app.command(cls=Changing)
 def redrive(context: typer.Context, transaction_id: str = TRANSACTION, as_json: bool = AS_JSON) -> None:
     """Try the step again at which a transaction stands still; safe at any time."""
     desk = desk_of(context)
@@ -319,7 +319,7 @@ def _words(reasons: Iterable[Reason]) -> str:
 # -- sending -----------------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(cls=Changing)
 def send(
     context: typer.Context,
     file: Path = typer.Argument(..., metavar="FILE", help="An ISO 20022 message in XML."),
