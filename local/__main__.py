@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
         _do(options.verb, settings, further)
     except KeyboardInterrupt:
         if options.verb not in ("up", "demo", "down"):
-            raise
+            raise Interrupted("interrupted") from None
         again = "make down" if settings.port == Settings().port else f"POSTBUS_PORT={settings.port} make down"
         raise Interrupted(f"interrupted; `{again}` ends what was started") from None
 

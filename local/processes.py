@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 # A process that is waited for says with this where its pid file is, and so does whatever it starts.
 _MARK = "POSTBUS_PID_FILE"
@@ -47,12 +48,19 @@ class Background:
 
     @contextmanager
     def foreground(
-        self, command: Sequence[str], environment: Mapping[str, str], grace_seconds: float = 60.0
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        grace_seconds: float = 60.0,
+        errors: IO[str] | int = subprocess.STDOUT,
     ) -> Iterator[subprocess.Popen[str]]:
         """Run it while the caller waits for it; whatever ends the caller ends it too, with its children.
 
         It is in a session of its own, so an interrupt at the terminal reaches it once, from here, and it has
         the grace period to finish what it is at; a second interrupt cuts that short.
+
+        Args:
+            errors: the file its errors go to; unless one is given, they come with its output.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         process = subprocess.Popen(
@@ -60,7 +68,7 @@ class Background:
             env={**environment, _MARK: str(self.pid_file)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             text=True,
             start_new_session=True,
         )

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from local.processes import Background
@@ -48,7 +49,8 @@ class Terraform:
 
     def init(self) -> None:
         with Step("preparing Terraform") as step:
-            run([self.program, f"-chdir={SOURCE}", "init", "-input=false", "-no-color"], self.environment())
+            command = [self.program, f"-chdir={SOURCE}", "init", "-input=false", "-no-color"]
+            run(command, self.environment(), process(self.settings))
             step.done("Terraform is ready")
 
     def apply(self) -> None:
@@ -216,16 +218,23 @@ def _platform() -> str:
     return f"{platform.system().lower()}_{machine}"
 
 
-def run(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    """Run to the end and return what it printed.
+def run(command: Sequence[str], environment: Mapping[str, str], background: Background | None = None) -> str:
+    """Run to the end and return what it printed; an interrupt ends it, and what it has started.
 
+    Args:
+        background: where it is found by another command meanwhile; ``None`` for nowhere.
     Raises:
         Failed: it ended with an error; the message is what it printed.
     """
-    done = subprocess.run(list(command), env=dict(environment), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Failed(f"{Path(command[0]).name} {' '.join(command[1:])}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    with TemporaryDirectory() as scratch, (Path(scratch) / "errors").open("w+", encoding="utf-8") as errors:
+        own = background or Background("run", Path(scratch))
+        with own.foreground(command, environment, errors=errors) as running:
+            assert running.stdout is not None
+            said = running.stdout.read()
+        errors.seek(0)
+        if running.returncode != 0:
+            raise Failed(f"{Path(command[0]).name} {' '.join(command[1:])}\n{said}{errors.read()}")
+    return said
 
 
 def follow(

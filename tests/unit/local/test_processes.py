@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local import emulator, stack, terraform
+from local import checks, emulator, stack, terraform
 from local.__main__ import Interrupted, main
 from local.processes import Background
 from local.settings import CannotRun, Settings, make_local
@@ -153,6 +153,54 @@ def test_what_a_worker_left_when_it_was_killed_can_be_ended_as_well(tmp_path: Pa
     finally:
         Background("worker", tmp_path / "elsewhere").stop(grace_seconds=0)
         other.wait()
+
+
+# As `make test-terraform`, which only wants to know what it said.
+ASKING = """
+import os, sys
+from local.terraform import run
+run(sys.argv[1:], os.environ)
+"""
+
+# As above, but whoever waits for it reads it at its end only.
+ASKED = WORKER.replace(
+    "print(plugin.pid, flush=True)", "pathlib.Path(sys.argv[1]).write_text(str(plugin.pid))"
+)
+
+
+def test_what_is_only_asked_is_interrupted_with_the_caller_and_leaves_nothing(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    command = [sys.executable, "-c", ASKING, sys.executable, "-c", ASKED, str(report)]
+    caller = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (report.exists() and report.read_text().isdigit()):
+        assert caller.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    plugin = int(report.read_text())
+    caller.send_signal(signal.SIGINT)
+    caller.wait()
+    assert report.read_text() == "finished"
+    assert not is_running(plugin)
+
+
+def test_what_is_asked_answers_and_fails_with_all_that_it_said() -> None:
+    both = "import sys; print('said'); print('meant', file=sys.stderr); sys.exit(int(sys.argv[1]))"
+    assert terraform.run([sys.executable, "-c", both, "0"], os.environ) == "said\n"
+    with pytest.raises(terraform.Failed, match=r"\nsaid\nmeant\n$"):
+        terraform.run([sys.executable, "-c", both, "1"], os.environ)
+
+
+@pytest.mark.parametrize("verb", ["test-terraform", "e2e", "plan"])
+def test_an_interrupted_check_says_so_in_a_word(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checks, "terraform", interrupted)
+    monkeypatch.setattr(checks, "end_to_end", interrupted)
+    monkeypatch.setattr(stack, "terraform", interrupted)
+    with pytest.raises(Interrupted, match=r"^interrupted$"):
+        main([verb])
 
 
 def test_an_interrupted_demo_says_how_to_end_what_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
