@@ -181,7 +181,7 @@ variable "posting_shards" {
 }
 
 variable "verify_ledger_every_minutes" {
-  description = "Minutes between two additions of the whole ledger."
+  description = "Minutes between two additions of the whole ledger, at most 720.  Each reads all that was ever posted: see docs/cost.md."
   type        = number
   default     = 60
 }

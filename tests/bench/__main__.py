@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 import tempfile
@@ -146,8 +145,8 @@ def batching_window(deployed: Stack) -> Iterator[None]:
     name = deployed.deployment["functions"]["record-timeline"]
     (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
     url = queues.get_queue_url(QueueName=mapping["EventSourceArn"].rpartition(":")[2])["QueueUrl"]
-    size = int(variable_default("timeline_batch_size"))
-    window = float(variable_default("timeline_batching_window_seconds"))
+    size = int(cost.variable_default("timeline_batch_size"))
+    window = float(cost.variable_default("timeline_batching_window_seconds"))
     ended = threading.Event()
 
     def received() -> Iterator[Any]:
@@ -183,15 +182,6 @@ def as_record(message: Mapping[str, Any]) -> dict[str, Any]:
         "body": message["Body"],
         "attributes": message["Attributes"],
     }
-
-
-def variable_default(name: str) -> str:
-    """The default of a Terraform variable: what a deployment to AWS has."""
-    text = (SOURCE / "variables.tf").read_text()
-    found = re.search(rf'variable "{name}" {{[^}}]*?\n  default += (\S+)', text)
-    if found is None:
-        raise SystemExit(f"variables.tf: {name} has no default")
-    return found[1]
 
 
 @contextmanager

@@ -7,12 +7,16 @@ is derived from what was counted, by the rules named in the lines below.
 
 import json
 import math
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from local.settings import ROOT
+from local.terraform import SOURCE
 
 MILLION = 1_000_000
 FIREHOSE_ROUNDING = 5 * 1024
@@ -33,6 +37,15 @@ class Line:
 
 def prices() -> dict[str, Any]:
     return tomllib.loads(PRICES.read_text())
+
+
+def variable_default(name: str) -> str:
+    """The default of a Terraform variable: what a deployment to AWS has."""
+    text = (SOURCE / "variables.tf").read_text()
+    found = re.search(rf'variable "{name}" {{[^}}]*?\n  default += (\S+)', text)
+    if found is None:
+        raise SystemExit(f"variables.tf: {name} has no default")
+    return found[1]
 
 
 def bill(
@@ -66,7 +79,8 @@ def bill(
     batches = sum(part["invocations"] for name, part in functions.items() if name.startswith("deduplicate"))
     line("pipe", "pipe", batches, "one request a batch")
     line("archive", "archive", event_bytes, "each event once, of the mean size measured")
-    line("archive, one month kept", "archive_storage", event_bytes, "archive_days = 30")
+    kept = int(variable_default("archive_days"))
+    line("archive, as long as kept", "archive_storage", event_bytes * kept / 30, f"archive_days = {kept}")
     executions = counted.get("event TransactionEnriched", 0)
     line("workflow", "workflow", executions, "one execution for each enriched payment")
     evaluated = functions.get("evaluate_rules", {}).get("gb_seconds", 0.0)
@@ -124,12 +138,22 @@ def bill(
     return lines
 
 
-# Names under which the functions publish metrics of their own.
-_CUSTOM_METRICS = 5
+_FUNCTIONS = ROOT / "source/src/postbus/functions"
+_PUBLISHED = re.compile(r'publish\("(\w+)"')
 _POLLERS_A_QUEUE = 5
 _POLLS_A_MINUTE = 3
 _MINUTES_A_MONTH = 60 * 24 * 30
 _MINUTES_BETWEEN_RUNS = 5
+
+
+def custom_metrics() -> set[str]:
+    """Names under which the functions that every deployment has publish metrics of their own."""
+    return {
+        name
+        for handler in _FUNCTIONS.glob("*/handler.py")
+        if handler.parent.name != "read_broker"  # only a bridge to a broker has it
+        for name in _PUBLISHED.findall(handler.read_text())
+    }
 
 
 def idle(resources: Counter[str]) -> list[Line]:
@@ -139,7 +163,7 @@ def idle(resources: Counter[str]) -> list[Line]:
         "keys": resources["aws_kms_key"],
         "alarms": resources["aws_cloudwatch_metric_alarm"],
         "dashboards": resources["aws_cloudwatch_dashboard"],
-        "metrics": _CUSTOM_METRICS,
+        "metrics": len(custom_metrics()),
         "secrets": resources["aws_secretsmanager_secret"],
         "polls": resources["aws_lambda_event_source_mapping"]
         * _POLLERS_A_QUEUE

@@ -82,7 +82,8 @@ module "verify" {
   step                 = "verify_ledger"
   description          = "Adds up the ledger: balances equal their entries, debits equal credits"
   every_minutes        = var.verify_every_minutes
-  timeout_seconds      = 900 # it reads the whole ledger
+  timeout_seconds      = 900  # it reads the whole ledger
+  memory_mb            = 1769 # a whole processor: adding up is its work
   archive              = var.archive
   environment          = local.environment
   reserved_concurrency = var.verify_reserved_concurrency
@@ -111,16 +112,16 @@ resource "aws_cloudwatch_metric_alarm" "imbalance" {
   alarm_actions       = [var.context.alarm_topic_arn]
 }
 
-# A busy account may move under one check, but not under six in a row.
+# A busy account may move under one check, but not under six in a row; an alarm looks back a day at most.
 resource "aws_cloudwatch_metric_alarm" "unconfirmed" {
   count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.ledger_name}-unconfirmed"
-  alarm_description   = "Places in the ledger could not be checked in six runs in a row, for they kept moving: run `postbus ledger verify` when it is quiet."
+  alarm_description   = "Places in the ledger could not be checked in six runs in a row, or in any of a day, for they kept moving: run `postbus ledger verify` when it is quiet."
   namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE
   metric_name         = "LedgerUnconfirmed"
   dimensions          = { service = "verify_ledger" }
   statistic           = "Minimum"
-  period              = 6 * 60 * var.verify_every_minutes
+  period              = min(6 * 60 * var.verify_every_minutes, 86400)
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0

@@ -41,8 +41,8 @@ variable "verify_every_minutes" {
   type        = number
 
   validation {
-    condition     = var.verify_every_minutes >= 1 && var.verify_every_minutes <= 240
-    error_message = "verify_every_minutes: from 1 to 240; an alarm looks at six runs, and at no more than a day."
+    condition     = var.verify_every_minutes >= 1 && var.verify_every_minutes <= 720
+    error_message = "verify_every_minutes: from 1 to 720; an alarm looks at two runs, and at no more than a day."
   }
 }
 

@@ -47,6 +47,19 @@ run "keeps_the_books_safe" {
   }
 }
 
+run "looks_back_a_day_at_most" {
+  command = plan
+
+  variables {
+    verify_every_minutes = 720
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.unconfirmed[0].period == 86400 && aws_cloudwatch_metric_alarm.imbalance[0].period == 86400
+    error_message = "CloudWatch takes no longer period"
+  }
+}
+
 run "shards_enough" {
   command = plan
 
