@@ -23,6 +23,9 @@ PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 # Queues wait 25 s for each change; more of them at once, fewer waits in a row.
 PARALLELISM = 30
 
+# What only looks, or makes itself ready, has nothing to finish that a person would wait for.
+_GRACE_SECONDS = 10.0
+
 
 class Failed(CannotRun):
     """Terraform said no; the message is its own."""
@@ -228,7 +231,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], background: Back
     """
     with TemporaryDirectory() as scratch, (Path(scratch) / "errors").open("w+", encoding="utf-8") as errors:
         own = background or Background("run", Path(scratch))
-        with own.foreground(command, environment, errors=errors) as running:
+        with own.foreground(command, environment, _GRACE_SECONDS, errors) as running:
             assert running.stdout is not None
             said = running.stdout.read()
         errors.seek(0)
