@@ -306,6 +306,26 @@ resource "aws_cloudwatch_metric_alarm" "missing" {
   alarm_actions       = [local.context.alarm_topic_arn]
 }
 
+# What it finds besides and cannot bring in: a person looks at it.
+resource "aws_cloudwatch_metric_alarm" "unsettled" {
+  for_each = { for name, alarm in {
+    changed        = { metric = "ChangedTransactions", about = "Records were changed after they were decided, and what was decided stands" }
+    without-effect = { metric = "ReversalsWithoutEffect", about = "Reversals came first, did not fit and had no effect, and what they name is posted" }
+  } : name => alarm if local.context.alarm_topic_arn != null }
+  alarm_name          = "${var.name_prefix}postbus-${each.key}"
+  alarm_description   = "${each.value.about}: `postbus reconcile --dry-run` names them."
+  namespace           = local.context.environment.POSTBUS_METRICS_NAMESPACE
+  metric_name         = each.value.metric
+  dimensions          = { service = "reconcile" }
+  statistic           = "Maximum"
+  period              = 86400
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching" # that the job does not run is told once, by the alarm above
+  alarm_actions       = [local.context.alarm_topic_arn]
+}
+
 # Every state: kept for the auditors.
 module "audit" {
   source             = "./modules/audit"

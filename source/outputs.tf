@@ -68,6 +68,7 @@ locals {
     module.event_bus.alarms, module.evaluate_rules.alarms, module.check_conversion.alarms,
     module.business_rules.alarms, module.ledger.alarms, module.timeline.alarms, module.audit.alarms,
     module.mock_generator.alarms, module.reconcile.alarms, aws_cloudwatch_metric_alarm.missing[*].arn,
+    values(aws_cloudwatch_metric_alarm.unsettled)[*].arn,
     flatten(module.iso20022[*].alarms), flatten(module.mq_bridge[*].alarms),
   )))
 

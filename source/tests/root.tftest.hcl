@@ -319,4 +319,11 @@ run "looks_for_lost_records_every_day" {
     condition     = var.reconcile_every_hours * 3600 < aws_cloudwatch_metric_alarm.missing[0].period
     error_message = "a day without a run would alarm"
   }
+  assert {
+    condition = { for name, alarm in aws_cloudwatch_metric_alarm.unsettled : name => "${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.dimensions.service} ${alarm.period} ${length(alarm.alarm_actions)}" } == {
+      changed        = "ChangedTransactions Maximum GreaterThanThreshold 0 reconcile 86400 1"
+      without-effect = "ReversalsWithoutEffect Maximum GreaterThanThreshold 0 reconcile 86400 1"
+    }
+    error_message = "nobody would be told of what cannot be brought in"
+  }
 }
