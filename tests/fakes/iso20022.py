@@ -329,8 +329,11 @@ class InMemoryLiquidity:
     decided: set[str] = field(default_factory=set)
     away: bool = False
 
-    def reserve(self, pipeline_id: str, account_token: str, amount: Money) -> Reservation:
+    def reserve(self, account_token: str, amounts: Mapping[str, Money]) -> Mapping[str, Reservation]:
         self._answer()
+        return {one: self._reserve(one, account_token, amount) for one, amount in amounts.items()}
+
+    def _reserve(self, pipeline_id: str, account_token: str, amount: Money) -> Reservation:
         if pipeline_id in self.decided:
             return Reservation.DECIDED
         if pipeline_id in self.reserved:
@@ -343,11 +346,12 @@ class InMemoryLiquidity:
         self.reserved[pipeline_id] = (account_token, amount)
         return Reservation.RESERVED
 
-    def release(self, pipeline_id: str) -> None:
+    def release(self, pipeline_ids: Sequence[str]) -> None:
         self._answer()
-        if pipeline_id in self.reserved:
-            token, amount = self.reserved.pop(pipeline_id)
-            self.available[token, amount.currency] += amount.minor
+        for pipeline_id in pipeline_ids:
+            if pipeline_id in self.reserved:
+                token, amount = self.reserved.pop(pipeline_id)
+                self.available[token, amount.currency] += amount.minor
 
     def _answer(self) -> None:
         if self.away:

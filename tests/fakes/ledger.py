@@ -4,7 +4,7 @@ They share one ``Books``, as the adapters share their tables.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -19,11 +19,13 @@ from postbus.domain.settlement import (
     Contradiction,
     Decide,
     Earmark,
+    SetAside,
     Stand,
     Stored,
     Wait,
     funding,
     insufficient_funds,
+    set_aside_before,
     settle,
 )
 from postbus.ports import Answer, Impossible, NotNow, Settled
@@ -166,16 +168,18 @@ class InMemoryLedger:
             raise InvariantBroken(f"{posting_id} is not the funding of {account.account_id} with {amount}")
         return stored
 
-    def earmark(self, transaction_id: str, account: Account, amount: Money) -> bool:
+    def earmark(self, account: Account, wanted: Mapping[str, Money]) -> Mapping[str, SetAside]:
+        return {one: self._earmark(one, account, amount) for one, amount in wanted.items()}
+
+    def _earmark(self, transaction_id: str, account: Account, amount: Money) -> SetAside:
         key, earmark = balance_key(account.account_id, amount.currency), Earmark(account.account_id, amount)
-        stored = self._books.read(transaction_id)
-        if stored is not NOTHING:
-            return stored.earmark == earmark
+        if (before := set_aside_before(self._books.read(transaction_id), earmark)) is not None:
+            return before
         if self._books.available.get(key, 0) < amount.minor:
-            return False
+            return SetAside.SHORT
         self._books.available[key] -= amount.minor
         self._books.stored[transaction_id] = Stored(earmark=earmark)
-        return True
+        return SetAside.DONE
 
     def agree_overdraft(self, account: Account, limit: Money) -> None:
         key = balance_key(account.account_id, limit.currency)

@@ -267,12 +267,21 @@ class Check(Protocol):
 class Liquidity(Protocol):
     """The funds of our accounts."""
 
-    def reserve(self, pipeline_id: str, account_token: str, amount: Money) -> Reservation:
-        """Set money aside for a transfer, atomically; the same again is no change.  Posting consumes it."""
+    def reserve(self, account_token: str, amounts: Mapping[str, Money]) -> Mapping[str, Reservation]:
+        """Set money of one account aside for transfers, atomically; the same again is no change.
+
+        Each is answered by itself: what the account does not cover is SHORT, and leaves the money to those
+        behind it.  Posting consumes what was set aside.
+
+        Args:
+            amounts: by pipeline id, the first to be served first; all in the account's currency.
+        Returns:
+            What came of each.
+        """
         ...
 
-    def release(self, pipeline_id: str) -> None:
-        """Give back what was set aside for a transfer that never goes to the pipeline; again is no change.
+    def release(self, pipeline_ids: Sequence[str]) -> None:
+        """Give back what was set aside for transfers that never go to the pipeline; again is no change.
 
         Voiding a transfer in its outcome does the same by itself.
         """

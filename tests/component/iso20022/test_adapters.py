@@ -268,10 +268,14 @@ def test_anything_else_is_never_taken_for_a_pass(body: Any) -> None:
         LambdaCheck(FakeLambda(body), "screen").check([request(1)])  # type: ignore[arg-type]
 
 
-def test_funds_are_reserved_and_released_by_a_function() -> None:
-    short = LambdaLiquidity(FakeLambda({"reservation": "SHORT"}), "reserve")  # type: ignore[arg-type]
-    assert short.reserve("credit_transfers-a", "tok_a", Money(1, "EUR")) is Reservation.SHORT
-    LambdaLiquidity(FakeLambda({}), "reserve").release("credit_transfers-a")  # type: ignore[arg-type]
-    for body in ({}, {"reservation": "MAYBE"}, None):
+def test_funds_are_reserved_by_a_function_that_answers_for_every_transfer() -> None:
+    wanted = {"credit_transfers-a": Money(1, "EUR")}
+    short = LambdaLiquidity(FakeLambda({"reservations": ["SHORT"]}), "reserve")  # type: ignore[arg-type]
+    assert short.reserve("tok_a", wanted) == {"credit_transfers-a": Reservation.SHORT}
+    LambdaLiquidity(FakeLambda({}), "reserve").release(["credit_transfers-a"])  # type: ignore[arg-type]
+    for words in ([], ["RESERVED", "RESERVED"], ["MAYBE"], [{}], None):
+        odd = LambdaLiquidity(FakeLambda({"reservations": words}), "reserve")  # type: ignore[arg-type]
         with pytest.raises(InvariantBroken):
-            LambdaLiquidity(FakeLambda(body), "reserve").reserve("a", "t", Money(1, "EUR"))  # type: ignore[arg-type]
+            odd.reserve("tok_a", wanted)
+        with pytest.raises(InvariantBroken):
+            odd.release(["credit_transfers-a"])

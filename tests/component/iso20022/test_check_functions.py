@@ -1,8 +1,7 @@
 """The checks as functions: alone, and as they are called by what processes a message."""
 
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -33,7 +32,6 @@ from postbus.domain.iso20022.workflow import (
     Decision,
     DecisionKind,
     Finished,
-    Reservation,
     StepName,
 )
 from postbus.domain.money import Money
@@ -48,26 +46,12 @@ from postbus.runtime.entry import request_function
 from tests.component.ledger.worlds import create_tables
 from tests.fakes.inbound import InMemoryDirectory, InMemoryVelocity
 from tests.fakes.iso20022 import InMemoryCreditTransfers, InMemoryLiquidity
+from tests.fakes.lambdas import Function, InProcess
 from tests.fakes.messages import NOON
 from tests.fakes.processing import DEBTOR, World, pacs_004, pacs_008, transfer
 
-Function = Callable[[Any], Any]
 LISTED = json.dumps(SAMPLE).encode()
-
-
-class InProcess:
-    """The Lambda service, whose functions run here; what passes is JSON."""
-
-    def __init__(self, function: Function) -> None:
-        self.function = function
-
-    def invoke(self, **request: Any) -> Any:
-        try:
-            body = json.dumps(self.function(json.loads(request["Payload"])))
-        except Exception as error:  # noqa: BLE001 - as the service tells any of them
-            told = json.dumps({"errorType": type(error).__name__}).encode()
-            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(told)}
-        return {"Payload": io.BytesIO(body.encode())}
+P_1 = {"pipeline_id": "p-1", "amount": {"minor": 1, "currency": "EUR"}}
 
 
 def request(number: int = 1, minor: int = 1_000, **changes: Any) -> CheckRequest:
@@ -193,15 +177,21 @@ def test_what_is_no_request_is_refused_without_quoting_it(function: Function, ev
         function(event)
 
 
-def test_funds_are_reserved_and_released_as_they_are_asked_for() -> None:
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"reserve": {}},
+        {"reserve": {"account_token": "acct-debtor", "amounts": [{"pipeline_id": "p-1"}]}},
+        {"reserve": {"account_token": "acct-debtor", "amounts": [P_1, P_1]}},
+        {"release": "p-1"},
+        {"release": [1]},
+    ],
+)
+def test_what_asks_for_no_funds_sets_nothing_aside(event: Any) -> None:
     ledger = InMemoryLiquidity({("acct-debtor", "EUR"): 1_000})
-    liquidity = LambdaLiquidity(InProcess(reserve_liquidity.build(ledger)), "liquidity")  # type: ignore[arg-type]
-    assert liquidity.reserve("p-1", "acct-debtor", Money(600, "EUR")) is Reservation.RESERVED
-    assert liquidity.reserve("p-2", "acct-debtor", Money(600, "EUR")) is Reservation.SHORT
-    liquidity.release("p-1")
-    assert liquidity.reserve("p-2", "acct-debtor", Money(600, "EUR")) is Reservation.RESERVED
     with pytest.raises(Malformed):
-        reserve_liquidity.build(ledger)({"reserve": {}})
+        reserve_liquidity.build(ledger)(event)
+    assert ledger.reserved == {}
 
 
 # -- on their services -----------------------------------------------------------------------------------

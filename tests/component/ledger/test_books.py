@@ -11,7 +11,7 @@ from postbus.domain.ledger_check import Report
 from postbus.domain.money import Money
 from postbus.domain.transaction import Kind
 from postbus.functions.verify_ledger.handler import build
-from tests.component.ledger.worlds import TableWorld, fund, hold, outcomes, post
+from tests.component.ledger.worlds import TableWorld, earmark, fund, hold, outcomes, post
 from tests.fakes.approvals import ALICE, BOB, instruction
 
 
@@ -24,7 +24,7 @@ def traffic(tables: TableWorld) -> None:
     """Something of everything."""
     fund(tables, ALICE, 100_000)
     tables.ledger.agree_overdraft(BOB, Money(500, "EUR"))
-    tables.ledger.earmark("visa-E1", ALICE, Money(300, "EUR"))
+    earmark(tables, "E1", ALICE, 300)
     tables.ledger.post([instruction(f"A{n}", amount=n + 1) for n in range(30)])
     post(tables, "F1", amount=Money(1100, "USD"), billing=Money(1000, "EUR"))
     post(

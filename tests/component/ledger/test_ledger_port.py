@@ -10,6 +10,7 @@ import pytest
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.money import Money
 from postbus.domain.outcome import Outcome
+from postbus.domain.settlement import SetAside
 from postbus.domain.transaction import Kind
 from postbus.ports import Impossible, NotNow, Settled
 from tests.component.ledger.worlds import (
@@ -17,6 +18,7 @@ from tests.component.ledger.worlds import (
     available,
     balance,
     cancel,
+    earmark,
     fund,
     hold,
     outcomes,
@@ -242,34 +244,34 @@ def test_funding_is_a_posting_and_happens_once(world: World) -> None:
 
 def test_an_earmark_takes_from_what_is_available_and_not_from_the_balance(world: World) -> None:
     fund(world, ALICE, 1000)
-    assert world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    assert earmark(world, "A1", ALICE, 600)
     assert (balance(world, "NL-CUR-0001"), available(world, ALICE)) == (1000, 400)
     assert world.outcomes.find("visa-A1") is None
 
 
 def test_an_earmark_again_is_the_same_earmark(world: World) -> None:
     fund(world, ALICE, 1000)
-    assert [world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR")) for _ in range(2)] == [True, True]
-    assert not world.ledger.earmark("visa-A1", ALICE, Money(700, "EUR"))
+    assert [earmark(world, "A1", ALICE, 600) for _ in range(2)] == [True, True]
+    assert not earmark(world, "A1", ALICE, 700)
     assert available(world, ALICE) == 400
 
 
 def test_an_earmark_beyond_what_is_available_is_refused(world: World) -> None:
     fund(world, ALICE, 1000)
-    assert world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
-    assert not world.ledger.earmark("visa-A2", ALICE, Money(401, "EUR"))
-    assert not world.ledger.earmark("visa-A3", BOB, Money(1, "EUR"))
+    assert earmark(world, "A1", ALICE, 600)
+    assert not earmark(world, "A2", ALICE, 401)
+    assert not earmark(world, "A3", BOB, 1)
 
 
 def test_an_earmark_keeps_its_money_from_others(world: World) -> None:
     fund(world, ALICE, 1000)
-    world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    earmark(world, "A1", ALICE, 600)
     assert post(world, "A2", Kind.TRANSFER, 500, to=BOB).state is OutcomeState.VOIDED
 
 
 def test_a_posting_uses_its_earmark_up_once(world: World) -> None:
     fund(world, ALICE, 1000)
-    world.ledger.earmark("visa-A1", ALICE, Money(1000, "EUR"))
+    earmark(world, "A1", ALICE, 1000)
     for _ in range(2):
         assert post(world, "A1", Kind.TRANSFER, 900, to=BOB).state is OutcomeState.POSTED
     assert (balance(world, "NL-CUR-0001"), available(world, ALICE)) == (100, 100)
@@ -277,14 +279,14 @@ def test_a_posting_uses_its_earmark_up_once(world: World) -> None:
 
 def test_an_earmark_too_small_for_its_transfer_is_let_go_when_that_is_refused(world: World) -> None:
     fund(world, ALICE, 1000)
-    world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    earmark(world, "A1", ALICE, 600)
     assert post(world, "A1", Kind.TRANSFER, 1001, to=BOB).state is OutcomeState.VOIDED
     assert available(world, ALICE) == 1000
 
 
 def test_voiding_lets_the_earmark_go_also_out_of_a_hold(world: World) -> None:
     fund(world, ALICE, 1000)
-    world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    earmark(world, "A1", ALICE, 600)
     hold(world, "A1")
     assert available(world, ALICE) == 400
     refuse(world, "A1")
@@ -294,9 +296,9 @@ def test_voiding_lets_the_earmark_go_also_out_of_a_hold(world: World) -> None:
 
 def test_an_earmark_lives_through_hold_and_release_until_it_is_posted(world: World) -> None:
     fund(world, ALICE, 1000)
-    world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    earmark(world, "A1", ALICE, 600)
     hold(world, "A1", amount=600)
-    assert world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    assert earmark(world, "A1", ALICE, 600)
     release(world, "A1", amount=600)
     assert post(world, "A1", amount=600).state is OutcomeState.POSTED
     assert available(world, ALICE) == balance(world, "NL-CUR-0001") == 400
@@ -306,9 +308,42 @@ def test_nothing_is_earmarked_for_what_was_decided_before(world: World) -> None:
     fund(world, ALICE, 1000)
     hold(world, "A1")
     post(world, "A2", amount=1)
-    assert not world.ledger.earmark("visa-A1", ALICE, Money(1, "EUR"))
-    assert not world.ledger.earmark("visa-A2", ALICE, Money(1, "EUR"))
+    assert not earmark(world, "A1", ALICE, 1)
+    assert not earmark(world, "A2", ALICE, 1)
     assert available(world, ALICE) == 999
+
+
+def test_of_several_earmarks_those_that_fit_are_set_aside_in_their_order(world: World) -> None:
+    fund(world, ALICE, 1000)
+    hold(world, "D1")
+    wanted = {"visa-A1": 600, "visa-D1": 5, "visa-A2": 500, "visa-A3": 300, "visa-A4": 100, "visa-A5": 1}
+    amounts = {name: Money(minor, "EUR") for name, minor in wanted.items()}
+    done, short = SetAside.DONE, SetAside.SHORT
+    expected = dict(zip(wanted, [done, SetAside.DECIDED, short, done, done, short], strict=True))
+    for _ in range(2):
+        assert world.ledger.earmark(ALICE, amounts) == expected
+        assert available(world, ALICE) == 0
+
+
+def test_a_reversal_uses_up_what_was_set_aside_for_it_once(world: World) -> None:
+    fund(world, ALICE, 1000)
+    post(world, "A1", Kind.TRANSFER, 600, to=BOB)
+    assert earmark(world, "R1", BOB, 600)
+    assert available(world, BOB) == 0
+    for _ in range(2):
+        reversal = post(world, "R1", Kind.REVERSAL, 600, reverses="A1")
+        assert reversal.state is OutcomeState.POSTED
+    assert (available(world, ALICE), available(world, BOB)) == (1000, 0)
+    assert balance(world, "DE-SAV-0002") == 0
+
+
+def test_a_reversal_that_is_refused_lets_go_what_was_set_aside_for_it(world: World) -> None:
+    fund(world, ALICE, 1000)
+    post(world, "A1", Kind.TRANSFER, 600, to=BOB)
+    fund(world, BOB, 100)
+    assert earmark(world, "R1", BOB, 601)
+    assert post(world, "R1", Kind.REVERSAL, 601, reverses="A1").state is OutcomeState.VOIDED
+    assert available(world, BOB) == 700
 
 
 # -- reversals ---------------------------------------------------------------------------------------------
@@ -604,7 +639,7 @@ def test_a_reversal_of_what_is_booked_in_another_ledger_waits(world: World) -> N
 
 def test_a_reversal_lets_the_earmark_of_what_it_voids_go(world: World) -> None:
     fund(world, ALICE, 1000)
-    world.ledger.earmark("visa-A1", ALICE, Money(600, "EUR"))
+    earmark(world, "A1", ALICE, 600)
     outcomes(world, "R1", Kind.REVERSAL, reverses="A1")
     assert available(world, ALICE) == 1000
 

@@ -9,6 +9,7 @@ from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.money import Money
 from postbus.domain.outcome import Outcome
 from postbus.domain.posting import Account
+from postbus.domain.settlement import SetAside
 from postbus.ports import Settled
 from tests.fakes.approvals import NOON, instruction
 from tests.fakes.ledger import Books, InMemoryLedger, InMemoryOutcomes
@@ -128,6 +129,12 @@ def cancel(world: World, auth: str, **details: Any) -> Outcome:
 
 def fund(world: World, account: Account, minor: int) -> None:
     world.ledger.fund(account, Money(minor, account.currency), f"funding-{account.account_id}", NOON)
+
+
+def earmark(world: World, auth: str, account: Account, minor: int) -> bool:
+    """Whether money is set aside for a transaction."""
+    name = f"visa-{auth}"
+    return world.ledger.earmark(account, {name: Money(minor, account.currency)})[name] is SetAside.DONE
 
 
 @dataclass(frozen=True, slots=True)

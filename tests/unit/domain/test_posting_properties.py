@@ -245,7 +245,7 @@ def test_transfers_never_take_what_is_not_there(opening: int, wanted: Sequence[t
         ledger.fund(ALICE, Money(opening, "EUR"), "funding-x", NOON)
     for n, (minor, earmarked) in enumerate(wanted):
         if earmarked:
-            ledger.earmark(f"visa-T{n}", ALICE, Money(minor % 300 + 1, "EUR"))
+            ledger.earmark(ALICE, {f"visa-T{n}": Money(minor % 300 + 1, "EUR")})
         asked = approval(f"T{n}", Kind.TRANSFER, minor % 300 + 1, to=BOB)
         ledger.post([PostingInstruction.from_event(asked, NOON)])
         assert books.available.get("NL-CUR-0001#EUR#000", 0) >= 0

@@ -84,7 +84,7 @@ class LedgerBooks:
                 balance_minor=_number(item, "balance_minor"),
                 available_minor=_number(item, "available_minor"),
                 overdraft_minor=_number(item, "overdraft_minor"),
-                earmarks_minor=sum(_number(item, name) for name in item if name.startswith("earmark:")),
+                earmarks_minor=_number(item, "earmarked_minor"),
                 version=_number(item, "version"),
             )
             for item in self._scan(self._balances_table)

@@ -7,8 +7,8 @@ decided before, and the balance's whether the money is there.
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from postbus.adapters.dynamodb_transactions import (
     Contended,
     TransactionWriter,
 )
+from postbus.adapters.several import each
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.lifecycle import FINAL_OUTCOMES
 from postbus.domain.money import Money
@@ -38,11 +39,14 @@ from postbus.domain.settlement import (
     Contradiction,
     Decide,
     Earmark,
+    SetAside,
     Stand,
     Stored,
     Wait,
+    affordable,
     funding,
     insufficient_funds,
+    set_aside_before,
     settle,
 )
 from postbus.ports import Answer, Impossible, NotNow, Settled
@@ -57,6 +61,9 @@ _ROUNDS = 6
 # Several postings together are tried so often before those at contended items are booked apart; so is each,
 # once another of the batch was waited for in vain: ten, waited for in turn, would outlast the function.
 _FEW_TRIES = 3
+
+# So many earmarks are written together, each an item beside the one balance.
+EARMARKS_AT_ONCE = ITEMS_PER_TRANSACTION - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,6 @@ class _Change:
     freed_minor: int = 0
     needed_minor: int = 0
     guarded: bool = False
-    earmarks: list[str] = field(default_factory=list)
 
     def add(self, entry: Entry, may_overdraw: bool) -> None:
         self.delta_minor += entry.signed_minor
@@ -100,28 +106,28 @@ class _Change:
             self.guarded = True
             self.needed_minor += entry.amount.minor
 
-    def free(self, transaction_id: str, earmark: Earmark) -> None:
+    def free(self, earmark: Earmark) -> None:
         self.freed_minor += earmark.amount.minor
         self.needed_minor -= earmark.amount.minor
-        self.earmarks.append(f"earmark:{transaction_id}")
 
     def update(self, table: str) -> "UpdateTypeDef":
         names = {
             "#account": "account_id", "#currency": "currency", "#shard": "shard", "#version": "version",
             "#balance": "balance_minor", "#available": "available_minor",
         }  # fmt: skip
-        marks = {f"#earmark{number}": name for number, name in enumerate(self.earmarks)}
         numbers = {
             ":delta": self.delta_minor, ":available": self.delta_minor + self.freed_minor, ":one": 1,
             ":shard": self.entry.shard or 0,
         }  # fmt: skip
+        if self.freed_minor:
+            numbers[":freed"] = -self.freed_minor
         update: UpdateTypeDef = {
             "TableName": table,
             "Key": {"balance_key": {"S": self.entry.balance_key}},
-            "UpdateExpression": "ADD #balance :delta, #available :available, #version :one "
-            "SET #account = :account, #currency = :currency, #shard = :shard"
-            + (" REMOVE " + ", ".join(marks) if marks else ""),
-            "ExpressionAttributeNames": names | marks,
+            "UpdateExpression": "ADD #balance :delta, #available :available, #version :one"
+            + (", earmarked_minor :freed" if self.freed_minor else "")
+            + " SET #account = :account, #currency = :currency, #shard = :shard",
+            "ExpressionAttributeNames": names,
         }
         if self.guarded:
             numbers[":needed"] = self.needed_minor
@@ -311,16 +317,15 @@ class DynamoDbLedger:
 
     def _covered(self, change: _Change) -> bool:
         """Whether the account has the money after all; asked before it is said not to."""
-        if not change.guarded:
-            return True
+        return not change.guarded or self._available_at(change.entry.balance_key) >= change.needed_minor
+
+    def _available_at(self, key: str) -> int:
+        """What is available of a balance item in minor units, strongly consistent."""
         with answering("ledger"):
             answer = self._client.get_item(
-                TableName=self._balances_table,
-                Key={"balance_key": {"S": change.entry.balance_key}},
-                ConsistentRead=True,
+                TableName=self._balances_table, Key={"balance_key": {"S": key}}, ConsistentRead=True
             )
-        available = answer.get("Item", {}).get("available_minor", {"N": "0"})
-        return int(available["N"]) >= change.needed_minor
+        return int(answer.get("Item", {}).get("available_minor", {"N": "0"})["N"])
 
     def _decisions(
         self, outcomes: Sequence[Outcome], stored: Sequence[Stored]
@@ -329,7 +334,7 @@ class DynamoDbLedger:
         changes: dict[str, _Change] = {}
         for outcome, before in zip(outcomes, stored, strict=False):
             if before.earmark is not None and outcome.state in FINAL_OUTCOMES:
-                _free(changes, outcome.transaction_id, before.earmark)
+                _free(changes, before.earmark)
         puts = [self._put(outcome, before) for outcome, before in zip(outcomes, stored, strict=False)]
         return [*puts, *self._updates(changes)]
 
@@ -381,34 +386,70 @@ class DynamoDbLedger:
             raise InvariantBroken(f"{posting_id} is not the funding of {account.account_id} with {amount}")
         return standing
 
-    def earmark(self, transaction_id: str, account: Account, amount: Money) -> bool:
-        """Set money of an account aside for a transaction until it is posted or voided.
+    def earmark(self, account: Account, wanted: Mapping[str, Money]) -> Mapping[str, SetAside]:
+        """Set money of an account aside for transactions until they are posted or voided, each by itself.
 
+        So many as fit are written together, those that come first before the others; what was written before
+        a failure is found again.  How many there may be is not bounded: an earmark is an item of its own, and
+        the balance keeps their sum.
+
+        Args:
+            wanted: by transaction id; all in one currency.
         Returns:
-            Whether it is set aside, now or by an earlier call; not if the transaction was decided before,
-            has an earmark of another amount, or the account lacks the money.
+            What came of each.
         Raises:
-            Unavailable: the tables did not answer.
+            Unavailable: the tables did not answer; some may be set aside.
         """
-        earmark = Earmark(account.account_id, amount)
-        pointer = {
-            "transaction_id": {"S": transaction_id},
-            **earmark_attributes(earmark, self._balances_table),
-        }
-        put = put_outcome(self._ledger_table, pointer, NOTHING)
+        every = [(name, Earmark(account.account_id, amount)) for name, amount in wanted.items()]
+        found: dict[str, SetAside] = {}
+        for start in range(0, len(every), EARMARKS_AT_ONCE):
+            found |= self._earmark_together(account, dict(every[start : start + EARMARKS_AT_ONCE]))
+        return found
+
+    def _earmark_together(self, account: Account, wanted: Mapping[str, Earmark]) -> dict[str, SetAside]:
+        """Those that fit one transaction: at first without a look, for mostly they are new and affordable."""
+        taken, others = wanted, dict[str, SetAside]()
+        key = balance_key(account.account_id, account.currency)
+        for _ in range(_ROUNDS):
+            if not taken or self._writer.write(self._earmarking(account, taken)) is None:
+                return others | dict.fromkeys(taken, SetAside.DONE)
+            stored = dict(zip(wanted, each(self._outcomes.read, wanted), strict=True))
+            others = {
+                name: before
+                for name, earmark in wanted.items()
+                if (before := set_aside_before(stored[name], earmark)) is not None
+            }
+            new = {name: earmark for name, earmark in wanted.items() if name not in others}
+            taken = affordable(new, self._available_at(key)) if new else {}
+            others |= {name: SetAside.SHORT for name in new if name not in taken}
+        raise Unavailable(f"what is available of {account.account_id} changes faster than it can be read")
+
+    def _earmarking(
+        self, account: Account, wanted: Mapping[str, Earmark]
+    ) -> "list[TransactWriteItemTypeDef]":
+        """An item for each earmark, and their sum off what is available."""
+        puts: list[TransactWriteItemTypeDef] = [
+            {
+                "Put": put_outcome(
+                    self._ledger_table,
+                    {"transaction_id": {"S": name}, **earmark_attributes(earmark, self._balances_table)},
+                    NOTHING,
+                )
+            }
+            for name, earmark in wanted.items()
+        ]
+        total = sum(earmark.amount.minor for earmark in wanted.values())
         update: UpdateTypeDef = {
             "TableName": self._balances_table,
-            "Key": {"balance_key": {"S": balance_key(account.account_id, amount.currency)}},
-            "UpdateExpression": "ADD available_minor :less, #version :one SET #earmark = :amount",
-            "ConditionExpression": "available_minor >= :amount",
-            "ExpressionAttributeNames": {"#version": "version", "#earmark": f"earmark:{transaction_id}"},
+            "Key": {"balance_key": {"S": balance_key(account.account_id, account.currency)}},
+            "UpdateExpression": "ADD available_minor :less, earmarked_minor :total, #version :one",
+            "ConditionExpression": "available_minor >= :total",
+            "ExpressionAttributeNames": {"#version": "version"},
             "ExpressionAttributeValues": {
-                ":amount": {"N": str(amount.minor)}, ":less": {"N": str(-amount.minor)}, ":one": {"N": "1"},
+                ":total": {"N": str(total)}, ":less": {"N": str(-total)}, ":one": {"N": "1"},
             },
         }  # fmt: skip
-        if self._writer.write([{"Put": put}, {"Update": update}]) is None:
-            return True
-        return self._outcomes.read(transaction_id).earmark == earmark
+        return [*puts, {"Update": update}]
 
     def free(self, transaction_id: str) -> None:
         """Give back what was set aside for a transaction that nothing was decided about; again is no change.
@@ -433,7 +474,7 @@ class DynamoDbLedger:
                     "ExpressionAttributeNames": {"#state": "state"},
                 }
             }
-            freed = release_earmark(self._balances_table, transaction_id, stored.earmark)
+            freed = release_earmark(self._balances_table, stored.earmark)
             if self._writer.write([forget, {"Update": freed}]) is None:
                 return
         raise Unavailable(f"what is stored of {transaction_id} changes faster than it can be read")
@@ -483,14 +524,14 @@ def _merged(books: Iterable[tuple[Book, Stored]]) -> dict[str, _Change]:
             change = changes.setdefault(entry.balance_key, _Change(entry))
             change.add(entry, book.may_overdraw)
         if stored.earmark is not None:
-            _free(changes, book.outcome.transaction_id, stored.earmark)
+            _free(changes, stored.earmark)
     return changes
 
 
-def _free(changes: dict[str, _Change], transaction_id: str, earmark: Earmark) -> None:
+def _free(changes: dict[str, _Change], earmark: Earmark) -> None:
     """Let an earmark go as part of the changes."""
     entry = Entry(earmark.account_id, Direction.DEBIT, earmark.amount)
-    changes.setdefault(entry.balance_key, _Change(entry)).free(transaction_id, earmark)
+    changes.setdefault(entry.balance_key, _Change(entry)).free(earmark)
 
 
 def _at(error: Contended, group: Sequence[_Booking], keys: Sequence[str]) -> list[_Booking]:

@@ -127,15 +127,22 @@ def put_outcome(table: str, item: Item, stored: Stored) -> "PutTypeDef":
     return put
 
 
-def release_earmark(table: str, transaction_id: str, earmark: Earmark) -> "UpdateTypeDef":
-    """Make the money set aside for a transaction available again."""
+def release_earmark(table: str, earmark: Earmark) -> "UpdateTypeDef":
+    """Make money that was set aside available again.
+
+    That it happens once the earmark's own item says, which is changed in the same transaction.
+    """
     return {
         "TableName": table,
         "Key": {"balance_key": {"S": balance_key(earmark.account_id, earmark.amount.currency)}},
-        "UpdateExpression": "ADD available_minor :freed, #version :one REMOVE #earmark",
-        "ConditionExpression": "attribute_exists(#earmark)",
-        "ExpressionAttributeNames": {"#version": "version", "#earmark": f"earmark:{transaction_id}"},
-        "ExpressionAttributeValues": {":freed": {"N": str(earmark.amount.minor)}, ":one": {"N": "1"}},
+        "UpdateExpression": "ADD available_minor :freed, earmarked_minor :less, #version :one",
+        "ConditionExpression": "earmarked_minor >= :freed",
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {
+            ":freed": {"N": str(earmark.amount.minor)},
+            ":less": {"N": str(-earmark.amount.minor)},
+            ":one": {"N": "1"},
+        },
     }
 
 
@@ -189,7 +196,7 @@ class DynamoDbOutcomes:
         earmark_table = item.get("earmark_table", {}).get("S", "")
         put = put_outcome(self._table, to_item(wanted, stored.earmark, earmark_table), stored)
         if stored.earmark is not None and wanted.state in FINAL_OUTCOMES:
-            release = release_earmark(earmark_table, wanted.transaction_id, stored.earmark)
+            release = release_earmark(earmark_table, stored.earmark)
             return self._writer.write([{"Put": put}, {"Update": release}]) is None
         try:
             with answering("ledger"):

@@ -7,6 +7,7 @@ changed, and asks again if something has.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from postbus.domain.lifecycle import OutcomeState
@@ -68,6 +69,18 @@ class Earmark:
     amount: Money
 
 
+class SetAside(Enum):
+    """What came of setting money aside for a transaction.
+
+    DONE now or before.  SHORT: the account lacks it, or another amount is set aside.  DECIDED: something was
+    decided about the transaction before, so nothing is set aside for it any more.
+    """
+
+    DONE = "done"
+    SHORT = "short"
+    DECIDED = "decided"
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What is kept under a transaction's id.
@@ -88,6 +101,25 @@ class Stored:
 
 
 NOTHING = Stored()
+
+
+def set_aside_before(stored: Stored, wanted: Earmark) -> SetAside | None:
+    """What came of setting money aside, by what is stored of the transaction; ``None`` while nothing is."""
+    if stored.earmark == wanted:
+        return SetAside.DONE
+    if stored.outcome is not None:
+        return SetAside.DECIDED
+    return None if stored.earmark is None else SetAside.SHORT
+
+
+def affordable(wanted: Mapping[str, Earmark], available_minor: int) -> dict[str, Earmark]:
+    """Those that what is available covers, in their order: one that is too much leaves it to the next."""
+    taken: dict[str, Earmark] = {}
+    for name, earmark in wanted.items():
+        if earmark.amount.minor <= available_minor:
+            taken[name] = earmark
+            available_minor -= earmark.amount.minor
+    return taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from postbus.domain.iso20022.workflow import (
     StepResult,
     Took,
 )
+from postbus.domain.money import Money
 from postbus.ports import Clock
 from postbus.ports_iso20022 import CreditTransfers, Liquidity, MessageStore
 
@@ -74,9 +75,9 @@ class Settlement:
         Only what nothing was decided about is given back: what a decision voided is free already, and what
         the pipeline has it keeps.
         """
-        for child in self._open(head) if head.children else ():
-            if child.pipeline_id is not None:
-                self.liquidity.release(child.pipeline_id)
+        going = self._open(head) if head.children else ()
+        if given_back := [child.pipeline_id for child in going if child.pipeline_id is not None]:
+            self.liquidity.release(given_back)
         return Took()
 
     def _open(self, head: Head) -> list[Child]:
@@ -97,7 +98,7 @@ class Settlement:
         for child in going:
             if not is_return(child):
                 of_account[_record(child)["debtor_account_token"]].append(child)
-        # One after the other of an account: they would contend for its balance, and the first shall be first.
+        # Those of an account together: else they would contend for its balance; and the first shall be first.
         short = {child.number for found in self.each(self._short, of_account.values()) for child in found}
         if short:
             refused = [
@@ -109,13 +110,15 @@ class Settlement:
 
     def _short(self, children: Sequence[Child]) -> list[Child]:
         """Those of one account that there are no funds for."""
-        return [child for child in children if self._reservation(child) is Reservation.SHORT]
-
-    def _reservation(self, child: Child) -> Reservation:
-        if child.pipeline_id is None or child.amount is None:
-            raise InvariantBroken(f"transfer {child.number} is open and has no amount or id")
-        token = _record(child)["debtor_account_token"]
-        return self.liquidity.reserve(child.pipeline_id, token, child.amount)
+        amounts: dict[str, Money] = {}
+        for child in children:
+            if child.pipeline_id is None or child.amount is None:
+                raise InvariantBroken(f"transfer {child.number} is open and has no amount or id")
+            amounts[child.pipeline_id] = child.amount
+        found = self.liquidity.reserve(_record(children[0])["debtor_account_token"], amounts)
+        if len(found) != len(children):
+            raise InvariantBroken(f"{len(found)} reservations for {len(children)} transfers")
+        return [child for child in children if found[child.pipeline_id or ""] is Reservation.SHORT]
 
     def _submit(self, head: Head, going: Sequence[Child]) -> StepResult:
         for start in range(0, len(going), _RECORDS_AT_ONCE):

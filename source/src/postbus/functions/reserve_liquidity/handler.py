@@ -1,10 +1,12 @@
-"""Set the funds of a transfer aside in the ledger, or give them back.
+"""Set the funds of an account's transfers aside in the ledger, or give them back.
 
-{"reserve": {"pipeline_id", "account_token", "amount"}}  ->  {"reservation": "RESERVED" | "SHORT" | "DECIDED"}
-{"release": {"pipeline_id"}}                             ->  {}
+{"reserve": {"account_token", "amounts": [{"pipeline_id", "amount"}, ...]}}
+    ->  {"reservations": ["RESERVED" | "SHORT" | "DECIDED", ...]}, in the same order
+{"release": [pipeline_id, ...]}
+    ->  {}
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from postbus.domain.errors import Malformed
@@ -21,23 +23,32 @@ def build(liquidity: Liquidity) -> Callable[[Any], Any]:
 
     def reserve_or_release(event: Any) -> Any:
         match event:
-            case {
-                "reserve": {"pipeline_id": str(pipeline_id), "account_token": str(token), "amount": amount}
-            }:
-                reservation = liquidity.reserve(pipeline_id, token, Money.from_data(amount))
-                return {"reservation": reservation.value}
-            case {"release": {"pipeline_id": str(pipeline_id)}}:
-                liquidity.release(pipeline_id)
+            case {"reserve": {"account_token": str(token), "amounts": [*listed]}}:
+                amounts = _amounts(listed)
+                found = liquidity.reserve(token, amounts)
+                return {"reservations": [found[pipeline_id].value for pipeline_id in amounts]}
+            case {"release": [*pipeline_ids]} if all(isinstance(one, str) for one in pipeline_ids):
+                liquidity.release(pipeline_ids)
                 return {}
-        raise Malformed("", "reserve with pipeline_id, account_token and amount, or release with pipeline_id")
+        raise Malformed("", "reserve with account_token and amounts, or release with pipeline ids")
 
     return reserve_or_release
+
+
+def _amounts(listed: Sequence[Any]) -> dict[str, Money]:
+    amounts: dict[str, Money] = {}
+    for one in listed:
+        match one:
+            case {"pipeline_id": str(pipeline_id), "amount": amount} if pipeline_id not in amounts:
+                amounts[pipeline_id] = Money.from_data(amount)
+            case _:
+                raise Malformed("reserve.amounts", "pipeline_id and amount, each transfer once")
+    return amounts
 
 
 def bind(config: "Config") -> Callable[[Any], Any]:
     from postbus.adapters.dynamodb_directory import DynamoDbDirectory
     from postbus.adapters.dynamodb_ledger import DynamoDbLedger
-    from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
     from postbus.adapters.ledger_liquidity import LedgerLiquidity
     from postbus.runtime.clients import client
 
@@ -46,7 +57,6 @@ def bind(config: "Config") -> Callable[[Any], Any]:
     return build(
         LedgerLiquidity(
             DynamoDbLedger(dynamodb, *tables, config.integer("SHARDS", 64)),
-            DynamoDbOutcomes(dynamodb, tables[0]),
             DynamoDbDirectory(dynamodb, config.text("ACCOUNTS_TABLE"), "token"),
         )
     )
