@@ -8,6 +8,7 @@ import pytest
 import yaml
 from openapi_spec_validator import validate
 
+from postbus.domain.iso20022.client_requests import incoming_key, upload_key
 from postbus.functions.serve_iso20022.handler import build
 from tests.component.serve_iso20022.conftest import Api
 
@@ -49,6 +50,13 @@ def test_whatever_is_refused_is_told_in_a_problem_document(name: str) -> None:
             response = CONTRACT["components"]["responses"][response["$ref"].rpartition("/")[2]]
         media_types = set(response["content"])
         assert (media_types == {"application/problem+json"}) == (int(status) >= 400), status
+
+
+def test_where_uploads_lie_is_what_the_store_soon_deletes() -> None:
+    store = (ROOT / "source/modules/iso20022_store/main.tf").read_text(encoding="utf-8")
+    place = upload_key("transaction").partition("/")
+    assert f'for prefix in ["{place[0]}{place[1]}"]' in store
+    assert not incoming_key("transaction", "ab" * 32).startswith(place[0])
 
 
 def test_what_examples_refer_to_is_there() -> None:

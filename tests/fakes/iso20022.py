@@ -245,6 +245,12 @@ class InMemoryDocuments:
         self._answer()
         return self.bodies.get(key)
 
+    def copy(self, document: Document, key: str) -> Document:
+        copied = self.find(document.key)
+        if copied is None or copied.sha256 != document.sha256:
+            raise Unavailable(f"{document.key} has changed")
+        return self.put(key, self.bodies[document.key])
+
     def upload_url(self, key: str, length_bytes: int, sha256: str, valid_for: timedelta) -> str:
         self._answer()
         seconds = int(valid_for.total_seconds())

@@ -62,6 +62,8 @@ module "incoming" {
   name          = "incoming"
   force_destroy = var.force_destroy
   keep_days     = var.keep_days
+  # Uploaded and not handed in.  Where nothing lasts anyway, the rule is not worth the minute that it takes.
+  short_lived = { for prefix in ["uploads/"] : prefix => 1 if var.context.is_aws }
 }
 
 module "outgoing" {

@@ -70,25 +70,52 @@ resource "aws_s3_bucket_policy" "this" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
-  count  = var.keep_days == null ? 0 : 1
+  count  = var.keep_days == null && length(var.short_lived) == 0 ? 0 : 1
   bucket = aws_s3_bucket.this.id
 
-  rule {
-    id     = "retention"
-    status = "Enabled"
+  dynamic "rule" {
+    for_each = var.keep_days == null ? [] : [var.keep_days]
+    content {
+      id     = "retention"
+      status = "Enabled"
 
-    filter {}
+      filter {}
 
-    expiration {
-      days = var.keep_days
+      expiration {
+        days = rule.value
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = rule.value
+      }
+
+      abort_incomplete_multipart_upload {
+        days_after_initiation = 7
+      }
     }
+  }
 
-    noncurrent_version_expiration {
-      noncurrent_days = var.keep_days
-    }
+  dynamic "rule" {
+    for_each = var.short_lived
+    content {
+      id     = "short-lived ${rule.key}"
+      status = "Enabled"
 
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 7
+      filter {
+        prefix = rule.key
+      }
+
+      expiration {
+        days = rule.value
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = rule.value
+      }
+
+      abort_incomplete_multipart_upload {
+        days_after_initiation = rule.value
+      }
     }
   }
 

@@ -26,6 +26,12 @@ variable "keep_days" {
   default     = null
 }
 
+variable "short_lived" {
+  description = "Days after which what lies under a prefix is deleted, whatever keep_days says: { \"uploads/\" = 1 }."
+  type        = map(number)
+  default     = {}
+}
+
 variable "object_lock_days" {
   description = "Days a version is protected from deletion (GOVERNANCE); 0 for no lock."
   type        = number

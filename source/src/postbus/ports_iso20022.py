@@ -212,6 +212,14 @@ class Documents(Protocol):
         """The bytes; ``None`` if there are none under this key."""
         ...
 
+    def copy(self, document: Document, key: str) -> Document:
+        """The same bytes under another key too; again is no change.
+
+        Raises:
+            Unavailable: something else lies there now, or nothing.
+        """
+        ...
+
     def upload_url(self, key: str, length_bytes: int, sha256: str, valid_for: timedelta) -> str:
         """A presigned URL for one PUT of exactly so many bytes with exactly this hash (64 hex digits).
 

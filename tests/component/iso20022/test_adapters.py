@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -64,6 +65,21 @@ def test_a_document_is_found_again_with_its_hash_and_length(documents: Documents
 def test_what_was_never_stored_is_not_there(documents: Documents) -> None:
     assert documents.find("incoming/none.xml") is None
     assert documents.get("incoming/none.xml") is None
+
+
+def test_a_copy_stays_when_the_first_is_gone_and_again_is_no_change(documents: Documents) -> None:
+    first = documents.put("uploads/a.xml", BODY)
+    copied = documents.copy(first, "a/b.xml")
+    assert documents.copy(first, "a/b.xml") == copied == documents.find("a/b.xml")
+    assert (copied.sha256, documents.get("a/b.xml")) == (first.sha256, BODY)
+
+
+def test_what_has_changed_or_gone_is_not_copied_for_what_it_was(documents: Documents) -> None:
+    first = documents.put("uploads/a.xml", BODY)
+    documents.put("uploads/a.xml", b"<Other/>")
+    for gone_or_other in (first, replace(first, key="uploads/none.xml")):
+        with pytest.raises(Unavailable):
+            documents.copy(gone_or_other, "a/b.xml")
 
 
 def test_an_upload_signs_length_and_hash_and_can_be_used_once(aws: None) -> None:

@@ -183,7 +183,28 @@ def test_a_large_message_is_announced_uploaded_and_handed_in_by_the_same_request
     assert announce(api, one, body).status == 202
     assert announce(api, one, body).status == 202
     assert api.steps.sent == [(one, StepName.RECEIVE, 1)]
-    assert api.store.heads[one].incoming == api.incoming.find(key[1])
+    kept = api.store.heads[one].incoming
+    assert kept is not None
+    # What is only uploaded is deleted after a day, so what is handed in must not lie there.
+    assert (api.incoming.bodies[kept.key], kept.key.startswith("uploads/")) == (body, False)
+
+
+def test_however_much_is_announced_one_upload_is_all_a_transaction_takes(api: Api) -> None:
+    one = api.opened()
+    urls = [announce(api, one, body).json["upload"]["url"] for body in (b"first", b"second", b"third")]
+    places = {url.partition("?")[0] for url in urls}
+    assert len(places) == 1
+    api.incoming.put(places.pop().removeprefix("memory:"), b"second")
+    for other in (b"first", b"third", b"fourth"):
+        reply = announce(api, one, other)
+        assert (reply.status, reply.json["type"]) == (409, "urn:postbus:problem:another-message")
+    assert (len(api.incoming.bodies), api.store.heads[one].incoming) == (1, None)
+    assert announce(api, one, b"second").status == 202
+
+
+def test_two_transactions_have_two_places_to_upload_to(api: Api) -> None:
+    urls = {announce(api, api.opened(), BODY).json["upload"]["url"] for _ in range(2)}
+    assert len(urls) == 2
 
 
 def test_a_message_beyond_the_limit_is_413_before_it_is_uploaded(api: Api) -> None:

@@ -54,3 +54,16 @@ run "locks_and_expires_when_asked" {
     error_message = "objects would stay for ever"
   }
 }
+
+run "what_is_short_lived_goes_and_the_rest_stays" {
+  command = plan
+
+  variables {
+    short_lived = { "uploads/" = 1 }
+  }
+
+  assert {
+    condition     = one(aws_s3_bucket_lifecycle_configuration.this[0].rule[*].filter[0].prefix) == "uploads/" && one(aws_s3_bucket_lifecycle_configuration.this[0].rule[*].expiration[0].days) == 1 && one(aws_s3_bucket_lifecycle_configuration.this[0].rule[*].noncurrent_version_expiration[0].noncurrent_days) == 1
+    error_message = "what is short-lived would stay, or all of it would go"
+  }
+}

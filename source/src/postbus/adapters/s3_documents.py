@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from postbus.adapters.aws_calls import answering, code_of
-from postbus.domain.errors import InvariantBroken
+from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.iso20022.workflow import Document
 
 if TYPE_CHECKING:
@@ -65,6 +65,26 @@ class S3Documents:
             if code_of(error) == "NoSuchKey":
                 return None
             raise
+
+    def copy(self, document: Document, key: str) -> Document:
+        try:
+            with answering(_WHAT):
+                self._client.copy_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    CopySource={"Bucket": self._bucket, "Key": document.key},
+                    ContentType="application/xml",
+                    MetadataDirective="REPLACE",
+                    ChecksumAlgorithm="SHA256",
+                )
+        except ClientError as error:
+            if code_of(error) != "NoSuchKey":
+                raise
+        # What was copied is what lay there at that moment.
+        copied = self.find(key)
+        if copied is None or copied.sha256 != document.sha256:
+            raise Unavailable(f"{document.key} has changed")
+        return copied
 
     def upload_url(self, key: str, length_bytes: int, sha256: str, valid_for: timedelta) -> str:
         """See ``ports_iso20022.Documents``.

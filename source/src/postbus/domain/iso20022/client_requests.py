@@ -38,6 +38,11 @@ def incoming_key(transaction_id: str, sha256: str) -> str:
     return f"{transaction_id}/{sha256}.xml"
 
 
+def upload_key(transaction_id: str) -> str:
+    """Where a transaction's upload lies until it is handed in: one place, which is filled once."""
+    return f"uploads/{transaction_id}.xml"
+
+
 @dataclass(frozen=True, slots=True)
 class Announcement:
     """A message too large for a request: what will be uploaded.

@@ -10,7 +10,7 @@ from typing import Any
 
 from postbus.domain.errors import Malformed, Unavailable
 from postbus.domain.event import format_time
-from postbus.domain.iso20022.client_requests import Announcement, derived_id, incoming_key
+from postbus.domain.iso20022.client_requests import Announcement, derived_id, incoming_key, upload_key
 from postbus.domain.iso20022.messages import Status
 from postbus.domain.iso20022.workflow import Document, Head, Next, StepName
 from postbus.functions.serve_iso20022.front import Front, summary
@@ -79,11 +79,15 @@ def taking(front: Front) -> Callable[[Request], Answer]:
         head = front.named(request)
         if _is_taken_already(head, announcement.sha256):
             return _started(front, head)
-        key = incoming_key(head.transaction_id, announcement.sha256)
-        uploaded = front.incoming.find(key)
+        place = upload_key(head.transaction_id)
+        uploaded = front.incoming.find(place)
         if uploaded is None:
-            return _where_to(front, head, key, announcement)
-        _attach(front, head, uploaded)
+            return _where_to(front, head, place, announcement)
+        if uploaded.sha256 != announcement.sha256:
+            raise Problem(409, "Another message was uploaded for the transaction.", "another-message")
+        # What is handed in is kept; what is only uploaded is deleted after a day.
+        kept = incoming_key(head.transaction_id, uploaded.sha256)
+        _attach(front, head, front.incoming.copy(uploaded, kept))
         return _started(front, head)
 
     return take_message
