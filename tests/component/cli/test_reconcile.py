@@ -96,6 +96,10 @@ def test_a_reversal_that_came_first_and_does_not_fit_what_is_posted_is_named(wor
     )
     assert world.ask("reconcile")["without_effect"] == {reversal: "visa-A1"}
     assert f"{reversal} of visa-A1" in world.run("reconcile").stdout
+    # Its case is settled: the alarm may end.
+    world.put_record("reversal", auth="R1", original_auth="A1", status="CANCELLED")
+    assert world.ask("reconcile")["without_effect"] == {}
+    assert world.outcomes.find(reversal) == ended
 
 
 def test_declined_records_and_those_of_other_regions_are_left_alone(world: World) -> None:
