@@ -37,6 +37,7 @@ class Books:
 
     Attributes:
         balances, available: minor units by balance key.
+        overdrafts: agreed, likewise.
         away: while true, nothing answers.
     """
 
@@ -44,6 +45,7 @@ class Books:
     unannounced: set[str] = field(default_factory=set)
     balances: dict[str, int] = field(default_factory=dict)
     available: dict[str, int] = field(default_factory=dict)
+    overdrafts: dict[str, int] = field(default_factory=dict)
     away: bool = False
 
     def read(self, transaction_id: str) -> Stored:
@@ -181,9 +183,11 @@ class InMemoryLedger:
         self._books.stored[transaction_id] = Stored(earmark=earmark)
         return SetAside.DONE
 
-    def agree_overdraft(self, account: Account, limit: Money) -> None:
-        key = balance_key(account.account_id, limit.currency)
-        self._books.available[key] = self._books.available.get(key, 0) + limit.minor
+    def agree_overdraft(self, account_id: str, limit: Money) -> None:
+        key = balance_key(account_id, limit.currency)
+        more = limit.minor - self._books.overdrafts.get(key, 0)
+        self._books.available[key] = self._books.available.get(key, 0) + more
+        self._books.overdrafts[key] = limit.minor
         self._books.balances.setdefault(key, 0)
 
 

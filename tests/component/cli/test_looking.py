@@ -20,9 +20,11 @@ from postbus.domain import sample
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.money import Money
 from postbus.domain.outcome import Outcome
+from postbus.domain.transaction import Kind
+from postbus.ports import Settled
 from tests.component.cli.conftest import World
 from tests.fakes import stories
-from tests.fakes.approvals import ALICE, NOON, instruction
+from tests.fakes.approvals import ALICE, BOB, NOON, instruction
 
 
 def fund(world: World) -> DynamoDbLedger:
@@ -185,6 +187,34 @@ def test_balances_and_entries_are_told_in_minor_units_to_programs_and_in_major_o
     assert unknown.exit_code == 2
     assert "nothing is known of 'visa-P9'" in unknown.stderr
     assert world.run("ledger", "balances", "--account", "nobody").exit_code == 2
+
+
+def test_an_overdraft_is_agreed_in_major_units_and_anew_in_place_of_the_first(world: World) -> None:
+    ledger, name = fund(world), ALICE.account_id
+    for limit in ("500.00", "20.5"):
+        told = world.ask("ledger", "overdraft", name, limit, "EUR")
+    assert told == {"account": name, "currency": "EUR", "overdraft_minor": "2050"}
+    (alice,) = world.ask("ledger", "balances", "--account", name)["balances"]
+    assert alice["available_minor"] == str(100_000 + 2050)
+    (answer,) = ledger.post([instruction("P1", Kind.TRANSFER, 102_050, to=BOB)])
+    assert isinstance(answer, Settled)
+    assert answer.outcomes[0].state is OutcomeState.POSTED
+    assert world.ask("ledger", "verify")["wrong"] == {}
+
+
+@pytest.mark.parametrize(
+    ("limit", "currency", "named"),
+    [("5.001", "EUR", "AMOUNT"), ("5", "XYZ", "CURRENCY"), ("5", "USD", "CURRENCY")],
+)
+def test_an_overdraft_nobody_can_agree_to_is_refused(
+    world: World, limit: str, currency: str, named: str
+) -> None:
+    fund(world)
+    answer = world.run("ledger", "overdraft", ALICE.account_id, limit, currency)
+    assert (answer.exit_code, answer.stderr.count(named)) == (2, 1)
+    assert world.ask("ledger", "balances", "--account", ALICE.account_id)["balances"][0][
+        "available_minor"
+    ] == str(100_000)
 
 
 def test_a_large_balance_is_told_whole_though_it_may_look_like_a_card_number(world: World) -> None:

@@ -23,7 +23,7 @@ def books(tables: TableWorld) -> LedgerBooks:
 def traffic(tables: TableWorld) -> None:
     """Something of everything."""
     fund(tables, ALICE, 100_000)
-    tables.ledger.agree_overdraft(BOB, Money(500, "EUR"))
+    tables.ledger.agree_overdraft(BOB.account_id, Money(500, "EUR"))
     earmark(tables, "E1", ALICE, 300)
     tables.ledger.post([instruction(f"A{n}", amount=n + 1) for n in range(30)])
     post(tables, "F1", amount=Money(1100, "USD"), billing=Money(1000, "EUR"))

@@ -522,11 +522,3 @@ def test_the_id_of_one_funding_is_not_taken_for_another(tables: TableWorld) -> N
     tables.ledger.fund(ALICE, Money(1, "EUR"), "funding-x", NOON)
     with pytest.raises(InvariantBroken, match="funding-x"):
         tables.ledger.fund(ALICE, Money(2, "EUR"), "funding-x", NOON)
-
-
-def test_an_overdraft_is_agreed_once(tables: TableWorld) -> None:
-    for _ in range(2):
-        tables.ledger.agree_overdraft(ALICE, Money(1, "EUR"))
-    with pytest.raises(InvariantBroken, match="another overdraft"):
-        tables.ledger.agree_overdraft(ALICE, Money(2, "EUR"))
-    assert available(tables, ALICE) == 1

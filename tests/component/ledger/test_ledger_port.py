@@ -227,10 +227,23 @@ def test_two_accounts_without_money_cannot_pay_each_other(world: World) -> None:
 
 def test_an_agreed_overdraft_is_available(world: World) -> None:
     fund(world, ALICE, 100)
-    world.ledger.agree_overdraft(ALICE, Money(200, "EUR"))
+    for _ in range(2):
+        world.ledger.agree_overdraft("NL-CUR-0001", Money(200, "EUR"))
     assert post(world, "A1", Kind.TRANSFER, 300, to=BOB).state is OutcomeState.POSTED
     assert post(world, "A2", Kind.TRANSFER, 1, to=BOB).state is OutcomeState.VOIDED
     assert balance(world, "NL-CUR-0001") == -200
+
+
+def test_another_overdraft_takes_the_place_of_the_first(world: World) -> None:
+    for limit in (200, 50, 300):
+        world.ledger.agree_overdraft("NL-CUR-0001", Money(limit, "EUR"))
+    assert post(world, "A1", Kind.TRANSFER, 300, to=BOB).state is OutcomeState.POSTED
+    world.ledger.agree_overdraft("NL-CUR-0001", Money(0, "EUR"))
+    fund(world, ALICE, 250)
+    assert post(world, "A2", Kind.TRANSFER, 1, to=BOB).state is OutcomeState.VOIDED
+    fund(world, BOB, 51)
+    assert post(world, "A3", Kind.TRANSFER, 51, of=BOB, to=ALICE).state is OutcomeState.POSTED
+    assert post(world, "A4", Kind.TRANSFER, 1, to=BOB).state is OutcomeState.POSTED
 
 
 def test_funding_is_a_posting_and_happens_once(world: World) -> None:

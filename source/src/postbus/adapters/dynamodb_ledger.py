@@ -479,41 +479,43 @@ class DynamoDbLedger:
                 return
         raise Unavailable(f"what is stored of {transaction_id} changes faster than it can be read")
 
-    def agree_overdraft(self, account: Account, limit: Money) -> None:
-        """Let an account go down to minus ``limit``; once for each account, again is no change.
+    def agree_overdraft(self, account_id: str, limit: Money) -> None:
+        """Let an account go down to minus ``limit`` from now on; again is no change.
+
+        A lower limit than before takes nothing back: an account below it can only be credited.
 
         Raises:
-            InvariantBroken: another limit was agreed before.
-            Unavailable: the tables did not answer.
+            Unavailable: the table did not answer, or the account moves faster than it can be read.
         """
-        key = {"balance_key": {"S": balance_key(account.account_id, limit.currency)}}
-        cancelled = self._writer.write(
-            [
-                {
-                    "Update": {
-                        "TableName": self._balances_table,
-                        "Key": key,
-                        "UpdateExpression": "ADD available_minor :limit, balance_minor :zero, #version :one "
-                        "SET overdraft_minor = :limit, account_id = :account, #currency = :currency, "
-                        "#shard = :zero",
-                        "ConditionExpression": "attribute_not_exists(overdraft_minor)",
-                        "ExpressionAttributeNames": {
-                            "#version": "version", "#currency": "currency", "#shard": "shard",
-                        },
-                        "ExpressionAttributeValues": {
-                            ":limit": {"N": str(limit.minor)}, ":zero": {"N": "0"}, ":one": {"N": "1"},
-                            ":account": {"S": account.account_id}, ":currency": {"S": limit.currency},
-                        },
-                    }
-                }
-            ]
-        )  # fmt: skip
-        if cancelled is None:
-            return
-        with answering("ledger"):
-            item = self._client.get_item(TableName=self._balances_table, Key=key, ConsistentRead=True)["Item"]
-        if int(item["overdraft_minor"]["N"]) != limit.minor:
-            raise InvariantBroken(f"another overdraft of {account.account_id} was agreed before")
+        key = {"balance_key": {"S": balance_key(account_id, limit.currency)}}
+        for _ in range(_ROUNDS):
+            with answering("ledger"):
+                found = self._client.get_item(TableName=self._balances_table, Key=key, ConsistentRead=True)
+            before = found.get("Item", {}).get("overdraft_minor")
+            agreed = 0 if before is None else int(before["N"])
+            if agreed == limit.minor:
+                return
+            update: UpdateTypeDef = {
+                "TableName": self._balances_table,
+                "Key": key,
+                "UpdateExpression": "ADD available_minor :more, balance_minor :zero, #version :one "
+                "SET overdraft_minor = :limit, account_id = :account, #currency = :currency, #shard = :zero",
+                "ConditionExpression": "attribute_not_exists(overdraft_minor)"
+                if before is None
+                else "overdraft_minor = :agreed",
+                "ExpressionAttributeNames": {
+                    "#version": "version", "#currency": "currency", "#shard": "shard",
+                },
+                "ExpressionAttributeValues": {
+                    ":more": {"N": str(limit.minor - agreed)}, ":limit": {"N": str(limit.minor)},
+                    ":zero": {"N": "0"}, ":one": {"N": "1"},
+                    ":account": {"S": account_id}, ":currency": {"S": limit.currency},
+                    **({} if before is None else {":agreed": before}),
+                },
+            }  # fmt: skip
+            if self._writer.write([{"Update": update}]) is None:
+                return
+        raise Unavailable(f"what is agreed of {account_id} changes faster than it can be read")
 
 
 def _merged(books: Iterable[tuple[Book, Stored]]) -> dict[str, _Change]:

@@ -4,9 +4,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from postbus.cli.desk import AS_JSON, Desk, desk_of
+from postbus.adapters.dynamodb_ledger import DynamoDbLedger
+from postbus.cli.desk import AS_JSON, Changing, Desk, desk_of
 from postbus.cli.errors import CannotRun, Exit, NotDone
 from postbus.cli.hold import TRANSACTION, nothing_known
+from postbus.domain.errors import Malformed
 from postbus.domain.money import Money
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
@@ -97,3 +99,28 @@ def verify(context: typer.Context, as_json: bool = AS_JSON) -> None:
     desk.show(as_json, data, table, *lines)
     if report.wrong:
         raise typer.Exit(Exit.NOT_DONE)
+
+
+@app.command(cls=Changing)
+def overdraft(
+    context: typer.Context,
+    account: str = typer.Argument(..., help="Account id, as `ledger balances` shows it."),
+    limit: str = typer.Argument(..., help="How far below zero it may go, such as 500.00; 0 ends it."),
+    currency: str = typer.Argument(..., help="ISO 4217 code the account is kept in."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Agree how far an account may be overdrawn, in place of what was agreed before."""
+    desk = desk_of(context)
+    _own_books(desk)
+    try:
+        agreed = Money.parse(limit, currency)
+    except Malformed as error:
+        raise CannotRun(f"{error.field.upper()}: {error.expected}") from None
+    kept_in = {one.balance.currency for one in desk.books.balances() if one.account_id == account}
+    if kept_in and currency not in kept_in:
+        raise CannotRun(f"CURRENCY: {account} is kept in {', '.join(sorted(kept_in))}.")
+    tables = desk.deployment.table("ledger"), desk.deployment.table("balances")
+    DynamoDbLedger(desk.deployment.client("dynamodb"), *tables).agree_overdraft(account, agreed)
+    data = {"account": account, "currency": currency, "overdraft_minor": str(agreed.minor)}
+    new = "" if kept_in else " Nothing was posted to it so far: see that its id is right."
+    desk.show(as_json, data, Text(f"{account} may be overdrawn by {agreed}.{new}"))
