@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from postbus.adapters.firehose_audit import FirehoseAudit
+from postbus.adapters.firehose_audit import FirehoseAudit, line
 from postbus.domain.event import Event
 from postbus.domain.steps import Defer, Emit
 from postbus.functions.forward_audit.handler import build
@@ -17,8 +17,8 @@ from postbus.functions.forward_audit.handler import build
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def event(number: int) -> Event:
-    return Event.first("TransactionAuthorized", f"visa-{number}", "record:1", NOON, {"x": "ü"})
+def event(number: int, text: str = "ü") -> Event:
+    return Event.first("TransactionAuthorized", f"visa-{number}", "record:1", NOON, {"x": text})
 
 
 @pytest.fixture
@@ -58,12 +58,37 @@ def test_a_refused_record_brings_back_its_own_message_only() -> None:
     assert [type(result) for result in results] == [Emit, Defer, Emit]
 
 
-def test_what_the_stream_refuses_is_read_record_by_record() -> None:
-    class Client:
-        def put_record_batch(self, **request: Any) -> dict[str, Any]:
-            answers: list[dict[str, str]] = [{"RecordId": "1"} for _ in request["Records"]]
-            answers[1] = {"ErrorCode": "ServiceUnavailableException"}
-            return {"FailedPutCount": 1, "RequestResponses": answers}
+class Stream:
+    """A delivery stream that keeps what it was sent, and refuses the record with this number."""
 
-    refused = FirehoseAudit(Client(), "trail").write([event(1), event(2), event(3)])  # type: ignore[arg-type]
-    assert refused == {event(2).event_id}
+    def __init__(self, refuses: int | None = None) -> None:
+        self.calls: list[list[bytes]] = []
+        self._refuses = refuses
+
+    def put_record_batch(self, DeliveryStreamName: str, Records: Any) -> dict[str, Any]:  # noqa: N803
+        self.calls.append([record["Data"] for record in Records])
+        answers: list[dict[str, str]] = [{"RecordId": "1"} for _ in Records]
+        if self._refuses is not None:
+            answers[self._refuses] = {"ErrorCode": "ServiceUnavailableException"}
+        return {"FailedPutCount": len(answers), "RequestResponses": answers}
+
+
+def test_the_events_of_a_batch_share_a_record() -> None:
+    stream = Stream()
+    FirehoseAudit(stream, "trail").write([event(1), event(2)])  # type: ignore[arg-type]
+    assert stream.calls == [[line(event(1)) + line(event(2))]]
+
+
+def test_no_record_and_no_call_is_larger_than_the_stream_takes() -> None:
+    stream = Stream()
+    large = [event(number, "x" * 450_000) for number in range(11)]
+    FirehoseAudit(stream, "trail").write(large)  # type: ignore[arg-type]
+    assert max(len(record) for call in stream.calls for record in call) <= 1000 * 1024
+    assert max(sum(map(len, call)) for call in stream.calls) <= 4 * 1024 * 1024
+    assert b"".join(record for call in stream.calls for record in call) == b"".join(map(line, large))
+
+
+def test_what_the_stream_refuses_is_read_record_by_record() -> None:
+    large = [event(number, "x" * 450_000) for number in range(5)]
+    refused = FirehoseAudit(Stream(refuses=1), "trail").write(large)  # type: ignore[arg-type]
+    assert refused == {large[2].event_id, large[3].event_id}

@@ -1,7 +1,7 @@
 """The audit trail's way in where rules do not reach Firehose by themselves: one event per line."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from postbus.adapters.aws_calls import answering
@@ -11,8 +11,10 @@ from postbus.domain.lifecycle import FACTS
 if TYPE_CHECKING:
     from mypy_boto3_firehose import FirehoseClient
 
-# The service's limit of records in one call; a batch of a queue is far smaller.
-_RECORDS_PER_CALL = 500
+# A record counts as 5 KB at least, and to an emulator each is a file: so lines share one, up to the service's
+# limit of 1,000 KiB, and as many go in a call as make its 4 MiB.
+_BYTES_PER_RECORD = 1_000_000
+_RECORDS_PER_CALL = 4
 
 
 def line(event: Event) -> bytes:
@@ -33,18 +35,35 @@ class FirehoseAudit:
         """Send the events.
 
         Returns:
-            The ids of those the stream refused; empty when it took them all.
+            The ids of those the stream refused, alone or with what shared their record.
         Raises:
             Unavailable: it did not answer; any of them may have been taken, and may be sent again.
         """
         refused: set[str] = set()
-        for start in range(0, len(events), _RECORDS_PER_CALL):
-            chunk = events[start : start + _RECORDS_PER_CALL]
+        records = list(_records(events))
+        for start in range(0, len(records), _RECORDS_PER_CALL):
+            chunk = records[start : start + _RECORDS_PER_CALL]
             with answering("audit stream"):
                 answer = self._client.put_record_batch(
-                    DeliveryStreamName=self._stream, Records=[{"Data": line(event)} for event in chunk]
+                    DeliveryStreamName=self._stream,
+                    Records=[{"Data": b"".join(map(line, together))} for together in chunk],
                 )
-            for event, verdict in zip(chunk, answer["RequestResponses"], strict=True):
+            for together, verdict in zip(chunk, answer["RequestResponses"], strict=True):
                 if verdict.get("ErrorCode"):
-                    refused.add(event.event_id)
+                    refused.update(event.event_id for event in together)
         return frozenset(refused)
+
+
+def _records(events: Sequence[Event]) -> Iterator[list[Event]]:
+    """The events in their order, as many together as one record takes."""
+    together: list[Event] = []
+    size = 0
+    for event in events:
+        length = len(line(event))
+        if together and size + length > _BYTES_PER_RECORD:
+            yield together
+            together, size = [], 0
+        together.append(event)
+        size += length
+    if together:
+        yield together
