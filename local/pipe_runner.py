@@ -142,7 +142,11 @@ class Clients:
     def of(cls, session: Any) -> "Clients":
         # Retries are the runner's own business: it knows what was delivered already.
         config = Config(
-            connect_timeout=3, read_timeout=120, retries={"total_max_attempts": 1}, max_pool_connections=32
+            user_agent="postbus-pipe-runner",  # the SDK's own is made anew for each request
+            connect_timeout=3,
+            read_timeout=120,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=32,
         )
         names = ("dynamodbstreams", "lambda", "events", "sqs")
         return cls(*(session.client(name, config=config) for name in names))

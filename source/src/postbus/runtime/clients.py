@@ -9,6 +9,10 @@ from typing import Any
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 8
 
+# A name of our own: the one the SDK makes up of its surroundings it makes anew, twice for each request, which
+# takes a tenth of what a request costs here.
+_USER_AGENT = "postbus"
+
 
 @cache
 def client(service: str) -> Any:
@@ -19,6 +23,7 @@ def client(service: str) -> Any:
     return boto3.client(
         service,  # type: ignore[call-overload]
         config=ClientConfig(
+            user_agent=_USER_AGENT,
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
             retries={"mode": "standard", "max_attempts": 3},
@@ -42,6 +47,7 @@ def caller(timeout_seconds: int) -> Any:
     return boto3.client(
         "lambda",
         config=ClientConfig(
+            user_agent=_USER_AGENT,
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=timeout_seconds,
             retries={"total_max_attempts": 1},
