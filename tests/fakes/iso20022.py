@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from postbus.domain.errors import InvariantBroken, Unavailable
+from postbus.domain.iso20022 import decisions
 from postbus.domain.iso20022.checks import CheckAnswer, CheckRequest, Passed
 from postbus.domain.iso20022.messages import MessageType, Reason, Status
 from postbus.domain.iso20022.notices import Notice
@@ -42,7 +43,8 @@ class InMemoryMessages:
         self._answer()
         if head.transaction_id in self.heads:
             return False
-        self.heads[head.transaction_id] = replace(head, deadline=_whole(head.deadline))
+        kept = replace(head, deadline=_whole(head.deadline))
+        self.heads[head.transaction_id] = replace(kept, due=decisions.due(kept))
         self.entries[head.transaction_id] = [Entry(status=head.status, at=head.opened_at, by=by)]
         return True
 
@@ -62,7 +64,8 @@ class InMemoryMessages:
             return Attached.SAME if head.incoming.sha256 == incoming.sha256 else Attached.CONFLICT
         if head.status is not Status.ACCP:
             return Attached.CONFLICT
-        self.heads[transaction_id] = replace(head, incoming=incoming, deadline=_whole(deadline))
+        whole = _whole(deadline)
+        self.heads[transaction_id] = replace(head, incoming=incoming, deadline=whole, due=whole)
         return Attached.STORED
 
     def describe(self, transaction_id: str, message_type: MessageType, message_id: str) -> None:
@@ -94,7 +97,7 @@ class InMemoryMessages:
         standing = self._standing(head.transaction_id)
         if (standing.version, standing.status) != (head.version, head.status):
             return standing
-        self.heads[head.transaction_id] = moved = replace(
+        moved = replace(
             standing,
             status=entry.status,
             reasons=entry.reasons,
@@ -102,6 +105,9 @@ class InMemoryMessages:
             documents={**standing.documents, **(documents or {})},
             deadline=_whole(deadline or standing.deadline),
         )
+        due = decisions.due_after(head, moved, entry.at)
+        moved = replace(moved, due=None if due is None else _whole(due))
+        self.heads[head.transaction_id] = moved
         self.entries[head.transaction_id].append(entry)
         return moved
 
@@ -201,9 +207,14 @@ class InMemoryMessages:
         steps = {**head.steps, step: record}
         self.heads[head.transaction_id] = replace(head, steps=steps)  # type: ignore[arg-type]
 
+    def timed_out(self, transaction_id: str, due: datetime) -> None:
+        head = self.head(transaction_id)
+        if head is not None and head.due == due:
+            self.heads[transaction_id] = replace(head, due=None)
+
     def overdue(self, now: datetime) -> Iterator[str]:
-        due = [head for head in self.unfinished() if head.deadline <= now]
-        return iter([head.transaction_id for head in sorted(due, key=lambda head: head.deadline)])
+        due = [(head.due, head.transaction_id) for head in self.unfinished() if head.due and head.due <= now]
+        return iter([transaction_id for _, transaction_id in sorted(due, key=lambda one: one[0])])
 
     def unfinished(self) -> Iterator[Head]:
         self._answer()

@@ -41,7 +41,7 @@ def begun(store: MessageStore, number: int = 1, **changes: Any) -> Head:
     )
     head = replace(head, **changes)
     assert store.open(head, "client")
-    return head
+    return replace(head, due=head.deadline)
 
 
 def entry(status: Status, **details: Any) -> Entry:

@@ -37,13 +37,25 @@ resource "aws_dynamodb_table" "this" {
     type = "N"
   }
 
-  # Sparse: only what is open, spread over shards, by when it must be done; with what the next step depends on.
+  attribute {
+    name = "due"
+    type = "N"
+  }
+
+  # Sparse: only what is open, spread over shards.  Keys alone: whoever finds something reads where it stands.
   global_secondary_index {
-    name               = "open"
-    hash_key           = "open_shard"
-    range_key          = "deadline"
-    projection_type    = "INCLUDE"
-    non_key_attributes = ["status", "steps"]
+    name            = "open"
+    hash_key        = "open_shard"
+    range_key       = "deadline"
+    projection_type = "KEYS_ONLY"
+  }
+
+  # Of these only what the clock may end: what waits for an operator takes no look's time.
+  global_secondary_index {
+    name            = "due"
+    hash_key        = "open_shard"
+    range_key       = "due"
+    projection_type = "KEYS_ONLY"
   }
 
   server_side_encryption {

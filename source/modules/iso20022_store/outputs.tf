@@ -23,7 +23,7 @@ output "environment" {
 }
 
 output "grants" {
-  description = "read: a transaction with its history and transfers.  advance: that, and write its parts conditionally.  overdue: find the open ones by deadline.  incoming, outgoing: read or write messages.  notify: tell how one ended."
+  description = "read: a transaction with its history and transfers.  advance: that, and write its parts conditionally.  overdue: find the open ones, and those that the clock may end.  incoming, outgoing: read or write messages.  notify: tell how one ended."
   value = {
     read = [
       { sid = "ReadTransactions", actions = ["dynamodb:GetItem", "dynamodb:Query"], resources = [local.table_arn], conditions = [] },
@@ -35,7 +35,7 @@ output "grants" {
       conditions = []
     }]
     overdue = [
-      { sid = "FindOverdue", actions = ["dynamodb:Query"], resources = ["${local.table_arn}/index/open"], conditions = [] },
+      { sid = "FindOverdue", actions = ["dynamodb:Query"], resources = ["${local.table_arn}/index/due", "${local.table_arn}/index/open"], conditions = [] },
     ]
     incoming = {
       read = [

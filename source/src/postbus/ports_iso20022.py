@@ -84,8 +84,8 @@ class MessageStore(Protocol):
     ) -> Head:
         """Move on to a new status, if the transaction still stands as ``head`` says and the table allows it.
 
-        Status, history and documents change together or not at all.  A final status takes the transaction
-        off the index of open ones.
+        Status, history, documents and ``due`` change together or not at all.  A final status takes the
+        transaction off the index of open ones.
 
         Args:
             head: what the new status was decided from.
@@ -182,10 +182,19 @@ class MessageStore(Protocol):
         """Record why a step went to its dead-letter queue, for the operator's list."""
         ...
 
-    def overdue(self, now: datetime) -> Iterator[str]:
-        """Ids of open transactions whose deadline has come, all of them, the longest overdue first.
+    def timed_out(self, transaction_id: str, due: datetime) -> None:
+        """Take it off the index of overdue ones: what comes of this time-out is told.
 
-        Eventually consistent: whoever acts on one reads its head first.
+        Args:
+            due: as its head had it; of one that has been given more time since, nothing.
+        """
+        ...
+
+    def overdue(self, now: datetime) -> Iterator[str]:
+        """Ids of all transactions whose time is over (``Head.due``), the longest overdue first.
+
+        What waits for an operator alone is not among them.  Eventually consistent: whoever acts on one reads
+        its head first.
         """
         ...
 

@@ -19,7 +19,7 @@ def create_table(client: Any, name: str = "iso20022") -> None:
         AttributeDefinitions=[
             {"AttributeName": attribute, "AttributeType": kind}
             for attribute, kind in (
-                ("transaction_id", "S"), ("part", "S"), ("open_shard", "N"), ("deadline", "N"),
+                ("transaction_id", "S"), ("part", "S"), ("open_shard", "N"), ("deadline", "N"), ("due", "N"),
             )
         ],
         KeySchema=[
@@ -28,13 +28,14 @@ def create_table(client: Any, name: str = "iso20022") -> None:
         ],
         GlobalSecondaryIndexes=[
             {
-                "IndexName": "open",
+                "IndexName": index,
                 "KeySchema": [
                     {"AttributeName": "open_shard", "KeyType": "HASH"},
-                    {"AttributeName": "deadline", "KeyType": "RANGE"},
+                    {"AttributeName": by, "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["home_region"]},
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
             }
+            for index, by in (("open", "deadline"), ("due", "due"))
         ],
     )  # fmt: skip
 

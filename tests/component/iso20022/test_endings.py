@@ -517,7 +517,8 @@ def test_events_that_were_lost_are_made_up_for_by_the_outcomes() -> None:
 
 
 def _due_at(ending: Ending, minutes: int) -> Head:
-    return replace(ending.head, deadline=NOON + timedelta(minutes=minutes))
+    later = NOON + timedelta(minutes=minutes)
+    return replace(ending.head, deadline=later, due=later)
 
 
 # -- laws ------------------------------------------------------------------------------------------------

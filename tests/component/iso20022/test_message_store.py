@@ -1,14 +1,18 @@
 """What the message store promises, in memory and in the table alike."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postbus.domain.errors import InvariantBroken
+from postbus.domain.iso20022 import decisions
 from postbus.domain.iso20022.messages import Agent, MessageType, Reason, Status
+from postbus.domain.iso20022.status import FINAL, may_replace
 from postbus.domain.iso20022.workflow import (
     OUTGOING,
     ChildState,
@@ -35,6 +39,7 @@ from tests.fakes.messages import (
 )
 
 ID = transaction_id()
+REGULATORY = (Reason("RR04"),)
 LATER = NOON + timedelta(minutes=2)
 NO_FUNDS = Reason("AM04", ("funds of the debtor",))
 
@@ -43,6 +48,11 @@ def standing(store: MessageStore, number: int = 1) -> Head:
     head = store.head(transaction_id(number))
     assert head is not None
     return head
+
+
+def held(store: MessageStore, number: int = 1, reasons: tuple[Reason, ...] = REGULATORY) -> Head:
+    head = store.append(begun(store, number), entry(Status.ACTC))
+    return store.append(head, entry(Status.PDNG, reasons=reasons))
 
 
 # -- transactions ----------------------------------------------------------------------------------------
@@ -408,6 +418,45 @@ def test_a_final_transaction_is_on_no_list(store: MessageStore) -> None:
     assert [head.transaction_id for head in store.unfinished()] == [transaction_id(1)]
 
 
+def test_what_waits_for_an_operator_takes_no_place_among_the_overdue(store: MessageStore) -> None:
+    for number in range(1, 6):
+        held(store, number)
+    begun(store, 6)
+    assert list(store.overdue(LATER)) == [transaction_id(6)]
+    assert len(list(store.unfinished())) == 6
+
+
+def test_what_its_client_may_let_go_is_overdue_like_any_other(store: MessageStore) -> None:
+    held(store, reasons=(Reason("AM14"),))
+    assert list(store.overdue(LATER)) == [ID]
+
+
+def test_what_was_let_go_on_is_overdue_once_it_has_had_all_its_time_again(store: MessageStore) -> None:
+    store.append(held(store), entry(Status.ACSP, at=LATER))
+    again = LATER + timedelta(minutes=1)
+    assert standing(store).due == again
+    assert list(store.overdue(again - timedelta(seconds=1))) == []
+    assert list(store.overdue(again)) == [ID]
+
+
+def test_what_was_timed_out_is_overdue_no_more(store: MessageStore) -> None:
+    head = processing(store)
+    assert head.due is not None
+    store.timed_out(ID, head.due)
+    assert (standing(store), list(store.overdue(LATER))) == (replace(head, due=None), [])
+    assert [one.transaction_id for one in store.unfinished()] == [ID]
+
+
+def test_what_was_given_more_time_meanwhile_stays_to_be_timed_out(store: MessageStore) -> None:
+    head = begun(store)
+    store.attach(ID, CLIENT, INCOMING, LATER)
+    assert head.due is not None
+    store.timed_out(ID, head.due)
+    store.timed_out(transaction_id(2), head.due)
+    assert list(store.overdue(LATER)) == [ID]
+    assert store.head(transaction_id(2)) is None
+
+
 def test_the_operators_list_tells_pending_and_parked_ones(store: MessageStore) -> None:
     head = store.append(begun(store, 1), entry(Status.ACTC))
     store.append(head, entry(Status.PDNG, reasons=(Reason("RR04"),)))
@@ -435,6 +484,84 @@ def test_in_any_order_and_however_often_the_count_reaches_zero_with_the_last_tra
         seen.add(number)
         assert store.finish_child(ID, number, ChildState.POSTED) == 3 - len(seen)
     assert standing(store).children_open == 0
+
+
+# What may happen to a transaction, as seconds after noon where there is a time.
+SECONDS = st.integers(1, 400).map(lambda seconds: NOON + timedelta(seconds=seconds))
+HAPPENINGS = st.lists(
+    st.one_of(
+        st.tuples(st.just("attach"), SECONDS),
+        st.tuples(st.just("describe"), st.sampled_from(["camt.056.001.08", "pacs.008.001.08"])),
+        st.tuples(
+            st.just("append"),
+            st.integers(0, 99),
+            st.sampled_from([(), REGULATORY, (Reason("FR01"),), (Reason("AM14"),)]),
+            SECONDS,
+            st.none() | SECONDS,
+            st.booleans(),
+        ),
+        st.tuples(st.just("look"), SECONDS),
+    ),
+    max_size=12,
+)
+MOSTLY_OPEN = [*4 * [Status.ACTC, Status.PDNG, Status.ACSP], *sorted(FINAL)]
+NUMBERS = count(1)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(HAPPENINGS)
+def test_whatever_the_clock_may_end_is_among_the_overdue_and_nothing_else(
+    store: MessageStore, happenings: list[tuple[Any, ...]]
+) -> None:
+    assert_overdue_when_its_time_is_over(store, happenings)
+
+
+@settings(max_examples=300, deadline=None)
+@given(HAPPENINGS)
+def test_nothing_is_lost_that_the_clock_may_end(happenings: list[tuple[Any, ...]]) -> None:
+    assert_overdue_when_its_time_is_over(InMemoryMessages(), happenings)
+
+
+def assert_overdue_when_its_time_is_over(store: MessageStore, happenings: list[tuple[Any, ...]]) -> None:
+    number = next(NUMBERS)
+    one = begun(store, number).transaction_id
+    seen: list[Head] = [standing(store, number)]
+    looked_at: set[datetime] = set()
+    for happening in happenings:
+        match happening:
+            case ("attach", deadline):
+                store.attach(one, CLIENT, INCOMING, deadline)
+            case ("describe", name) if seen[-1].incoming is not None and seen[-1].status is Status.ACCP:
+                # It is read before it moves on, so that whoever moves it knows what it is.
+                store.describe(one, MessageType.of(name), "ID-1")
+            case ("append", which, reasons, at, deadline, late):
+                # From what stands, or from what stood when somebody slower looked.
+                head = seen[-2 if late and len(seen) > 1 else -1]
+                if possible := [status for status in MOSTLY_OPEN if head.status in may_replace(status)]:
+                    status = possible[which % len(possible)]
+                    store.append(head, entry(status, reasons=reasons, at=at), deadline=deadline)
+            case ("look", at) if (due := seen[-1].due) is not None and due <= at:
+                store.timed_out(one, due)
+                looked_at.add(due)
+        seen.append(standing(store, number))
+    wanted = time_is_over_from(store, one)
+    if wanted in looked_at and standing(store, number).due is None:
+        wanted = None
+    last = NOON + timedelta(days=1)
+    assert (one in store.overdue(wanted or last)) == (wanted is not None)
+    assert one not in store.overdue((wanted or last) - timedelta(seconds=1))
+
+
+def time_is_over_from(store: MessageStore, one: str) -> datetime | None:
+    """When a decision of the clock would be allowed, told by everything that is kept of a transaction."""
+    head, history = store.head(one), store.history(one)
+    assert head is not None
+    clock = Decision(key="t", kind=DecisionKind.TIME_OUT, by="clock", at=NOON + timedelta(days=9))
+    if not decisions.is_allowed(clock, head):
+        return None
+    if head.status is Status.ACSP and Status.PDNG in [past.status for past in history]:
+        return max(head.deadline, history[-1].at + (head.deadline - head.opened_at))
+    return head.deadline
 
 
 def test_a_message_refused_whole_keeps_why_until_it_is_released(store: MessageStore) -> None:

@@ -15,6 +15,7 @@ from postbus.adapters.aws_calls import answering, code_of
 from postbus.adapters.dynamodb_transactions import ITEMS_PER_TRANSACTION, TransactionWriter
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.event import format_time
+from postbus.domain.iso20022 import decisions
 from postbus.domain.iso20022.messages import MessageType, Reason, Status
 from postbus.domain.iso20022.status import FINAL, may_replace
 from postbus.domain.iso20022.workflow import (
@@ -83,7 +84,8 @@ class DynamoDbMessages:
     def attach(self, transaction_id: str, owner: str, incoming: Document, deadline: datetime) -> Attached:
         standing = self._update_head(
             transaction_id,
-            "SET incoming = :incoming, deadline = :deadline",
+            # Whatever it is due, it is due anew: an id without a message is timed out like any other.
+            "SET incoming = :incoming, deadline = :deadline, due = :deadline",
             "#owner = :owner AND attribute_not_exists(incoming) AND #status = :accepted",
             {"#owner": "owner", "#status": "status"},
             {
@@ -140,6 +142,7 @@ class DynamoDbMessages:
             documents={**head.documents, **(documents or {})},
             deadline=deadline or head.deadline,
         )
+        moved = replace(moved, due=decisions.due_after(head, moved, entry.at))
         history = self._put_new(items.of_entry(head.transaction_id, moved.version, entry))
         if self._writer.write([self._move(head, moved, documents or {}), history]) is None:
             return moved
@@ -161,12 +164,19 @@ class DynamoDbMessages:
             names[f"#document{number}"] = name
             values[f":document{number}"] = items.of_document(document)
             sets.append(f"documents.#document{number} = :document{number}")
-        remove = " REMOVE open_shard" if moved.status in FINAL else ""
+        remove = ["open_shard"] if moved.status in FINAL else []
+        if moved.due is None:
+            remove.append("due")
+        else:
+            values[":due"] = {"N": str(items.seconds_up(moved.due))}
+            sets.append("due = :due")
         return {
             "Update": {
                 "TableName": self._table,
                 "Key": items.key(head.transaction_id, items.HEAD),
-                "UpdateExpression": "SET " + ", ".join(sets) + remove,
+                "UpdateExpression": "SET "
+                + ", ".join(sets)
+                + (f" REMOVE {', '.join(remove)}" if remove else ""),
                 "ConditionExpression": "#version = :expected AND #status = :before",
                 "ExpressionAttributeNames": names,
                 "ExpressionAttributeValues": values,
@@ -401,19 +411,24 @@ class DynamoDbMessages:
 
     # -- the index ---------------------------------------------------------------------------------------
 
+    def timed_out(self, transaction_id: str, due: datetime) -> None:
+        self._update_head(
+            transaction_id, "REMOVE due", "due = :due", {}, {":due": {"N": str(items.seconds_up(due))}}
+        )
+
     def overdue(self, now: datetime) -> Iterator[str]:
         def of_shard(shard: int) -> Iterator[items.Item]:
-            due = {":now": {"N": str(int(now.timestamp()))}}
-            return self._indexed(shard, " AND deadline <= :now", due)
+            until = {":now": {"N": str(int(now.timestamp()))}}
+            return self._indexed(items.DUE_INDEX, shard, " AND due <= :now", until)
 
-        longest_first = heapq.merge(*map(of_shard, items.SHARDS), key=lambda item: int(item["deadline"]["N"]))
+        longest_first = heapq.merge(*map(of_shard, items.SHARDS), key=lambda item: int(item["due"]["N"]))
         return (item["transaction_id"]["S"] for item in longest_first)
 
     def unfinished(self) -> Iterator[Head]:
         # Whoever stops before the end has seen others the next time.
         first = int(self._jitter() * len(items.SHARDS))
         for shard in (*items.SHARDS[first:], *items.SHARDS[:first]):
-            for item in self._indexed(shard):
+            for item in self._indexed(items.OPEN_INDEX, shard):
                 head = self._standing(item["transaction_id"]["S"])
                 if head.status not in FINAL:
                     yield head
@@ -480,13 +495,13 @@ class DynamoDbMessages:
         )
 
     def _indexed(
-        self, shard: int, more: str = "", values: Mapping[str, Any] | None = None
+        self, index: str, shard: int, more: str = "", values: Mapping[str, Any] | None = None
     ) -> Iterator[items.Item]:
         return self._pages(
-            IndexName=items.OPEN_INDEX,
+            IndexName=index,
             KeyConditionExpression=f"open_shard = :shard{more}",
             ExpressionAttributeValues={":shard": {"N": str(shard)}, **(values or {})},
-            ProjectionExpression="transaction_id, deadline",
+            ProjectionExpression="transaction_id, due" if index == items.DUE_INDEX else "transaction_id",
         )
 
     def _pages(self, **query: Any) -> Iterator[items.Item]:

@@ -5,7 +5,8 @@ part            holds
 ==============  ==========================================================================================
 HEAD            owner, status, reasons, version, opened_at, home_region; ``deadline`` as epoch seconds,
                 rounded up so that nothing is ever early; ``open_shard`` while it is open (1 to 16, by the
-                id); ``incoming`` and ``documents``: key, sha256, length_bytes; message_type, message_id;
+                id); ``due``, as the deadline, while the clock may end it; ``incoming`` and ``documents``:
+                key, sha256, length_bytes; message_type, message_id;
                 ``steps`` by name: attempt, version, sent_at, taken_at, parked; ``children`` and
                 ``children_open`` once all of them are kept
 STATUS#00001 …  one per status, written with the change of HEAD and never touched again: at, by, reasons
@@ -13,7 +14,8 @@ CHILD#00001 …   one per transfer: state, what an answer quotes, the pipeline's
 DECISION#<key>  kind, by, at, reasons, message, numbers, note; ``verdict`` once it was carried out
 ==============  ==========================================================================================
 
-The index ``open`` (``open_shard``, ``deadline``) names every open transaction.  Times are RFC 3339 text.
+The index ``open`` (``open_shard``, ``deadline``) names every open transaction, the index ``due``
+(``open_shard``, ``due``) those of them that the clock may end.  Times are RFC 3339 text.
 """
 
 import math
@@ -25,6 +27,7 @@ from typing import Any
 
 from postbus.adapters.dynamodb_items import plain, typed
 from postbus.domain.event import format_time, parse_time
+from postbus.domain.iso20022 import decisions
 from postbus.domain.iso20022.messages import Agent, MessageType, Reason, Status
 from postbus.domain.iso20022.workflow import (
     Child,
@@ -42,10 +45,10 @@ from postbus.domain.money import Money
 Item = Mapping[str, Any]
 
 HEAD, STATUS, CHILD, DECISION = "HEAD", "STATUS#", "CHILD#", "DECISION#"
-OPEN_INDEX = "open"
+OPEN_INDEX, DUE_INDEX = "open", "due"
 
-# Every transaction enters the index and leaves it: enough partitions for that, few enough to ask them all
-# every 15 seconds.
+# Every transaction enters the indexes and leaves them: enough partitions for that, few enough to ask them
+# all every 15 seconds.
 SHARDS = range(1, 17)
 
 
@@ -71,11 +74,16 @@ def seconds_up(moment: datetime) -> int:
     return math.ceil(moment.timestamp())
 
 
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 # -- head ------------------------------------------------------------------------------------------------
 
 
 def of_head(head: Head) -> dict[str, Any]:
     """The item of a transaction that begins."""
+    due = decisions.due(head)
     return key(head.transaction_id, HEAD) | typed(
         {
             "owner": head.owner,
@@ -84,6 +92,7 @@ def of_head(head: Head) -> dict[str, Any]:
             "version": head.version,
             "opened_at": format_time(head.opened_at),
             "deadline": seconds_up(head.deadline),
+            "due": None if due is None else seconds_up(due),
             "home_region": head.home_region,
             "open_shard": shard_of(head.transaction_id),
             "documents": {},
@@ -101,7 +110,8 @@ def to_head(item: Item) -> Head:
         status=Status(values["status"]),
         version=values["version"],
         opened_at=parse_time(values["opened_at"]),
-        deadline=datetime.fromtimestamp(values["deadline"], UTC),
+        deadline=_moment(values["deadline"]),
+        due=_moment(values["due"]) if "due" in values else None,
         home_region=values["home_region"],
         reasons=_reasons(values["reasons"]),
         incoming=_document(values.get("incoming")),

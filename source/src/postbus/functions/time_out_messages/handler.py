@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from postbus.domain.iso20022 import decisions
 from postbus.domain.iso20022.client_requests import step_to_redrive
 from postbus.domain.iso20022.messages import Status
-from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.workflow import Decision, DecisionKind, Head, Next, StepName
 from postbus.ports import Clock
 from postbus.ports_iso20022 import MessageStore, Steps
@@ -72,14 +71,11 @@ def build(
     def time_out(transaction_id: str) -> bool:
         """Whether it was decided now that a transaction's time is over."""
         head, now = store.head(transaction_id), clock()
-        if head is None or head.status in FINAL:
-            return False
-        due = decisions.due_at(head, store.history(transaction_id))
-        if due > now:
+        if head is None or head.due is None or head.due > now:
             return False
         wanted = Decision(
             # For each deadline one: what was given more time has another.
-            key=f"{DecisionKind.TIME_OUT}.{int(due.timestamp())}",
+            key=f"{DecisionKind.TIME_OUT}.{int(head.due.timestamp())}",
             kind=DecisionKind.TIME_OUT,
             by=decisions.CLOCK,
             at=now,
@@ -88,6 +84,8 @@ def build(
             return False
         standing = store.decide(transaction_id, wanted)
         if standing.verdict is not None:
+            # What is open still, such as a transfer that is being sent, the clock ends no more.
+            store.timed_out(transaction_id, head.due)
             return False
         send_step(transaction_id, Next(StepName.DECIDE, again=standing == wanted), store, steps, clock)
         return standing == wanted
