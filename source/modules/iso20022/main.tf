@@ -99,9 +99,10 @@ module "api" {
 
 # ACCP -> ACTC
 module "receive" {
-  source              = "../fifo_step"
+  source              = "../processor"
   context             = var.context
   name                = "receive"
+  fifo                = true
   step                = "receive_message"
   memory_mb           = local.reading_memory_mb
   description         = "ACCP -> ACTC"
@@ -170,9 +171,10 @@ module "sanctions" {
 
 # ACTC -> PDNG | ACSP | RJCT
 module "process" {
-  source              = "../fifo_step"
+  source              = "../processor"
   context             = var.context
   name                = "process"
+  fifo                = true
   step                = "process_message"
   description         = "ACTC -> PDNG | ACSP | RJCT"
   archive             = var.archives.iso20022
@@ -203,9 +205,10 @@ module "process" {
 
 # PDNG | ACSP -> CANC | RJCT, or on: nothing ends before its transfers are voided in the pipeline's own outcomes.
 module "decide" {
-  source              = "../fifo_step"
+  source              = "../processor"
   context             = var.context
   name                = "decide"
+  fifo                = true
   step                = "decide_message"
   memory_mb           = local.reading_memory_mb
   description         = "PDNG | ACSP -> CANC | RJCT | ACSP"
@@ -239,9 +242,10 @@ module "collect" {
 
 # ACSP -> ACSC | PART | RJCT
 module "release" {
-  source              = "../fifo_step"
+  source              = "../processor"
   context             = var.context
   name                = "release"
+  fifo                = true
   step                = "release_message"
   memory_mb           = local.reading_memory_mb
   description         = "ACSP -> ACSC | PART | RJCT"

@@ -7,11 +7,6 @@
 # Both are clients of the API like any other, with credentials of their own.
 
 locals {
-  writer        = "${var.context.prefix}postbus-write-broker"
-  queue_arn     = "${var.context.arns.sqs}:${local.writer}"
-  queue_url     = "${var.context.sqs_url}/${local.writer}"
-  write_seconds = 60
-
   environment = {
     POSTBUS_API_URL             = var.api.url
     POSTBUS_API_SECRET_ID       = var.api.secret_arn
@@ -85,105 +80,33 @@ resource "aws_cloudwatch_metric_alarm" "refused" {
   alarm_actions       = [var.context.alarm_topic_arn]
 }
 
-module "dead_letters" {
-  source  = "../dead_letters"
-  context = var.context
-  name    = "write-broker-dead-letters"
-  senders = { "sns.amazonaws.com" = [var.topic_arn] }
-}
-
-resource "aws_sqs_queue" "write" {
-  name                              = local.writer
-  visibility_timeout_seconds        = 6 * local.write_seconds
-  message_retention_seconds         = 1209600
-  kms_master_key_id                 = var.context.key_arn
-  kms_data_key_reuse_period_seconds = 300
-  redrive_policy = jsonencode({
-    deadLetterTargetArn = module.dead_letters.arn
-    maxReceiveCount     = var.max_receive_count
-  })
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat([{
-      Sid       = "FromTopic"
-      Effect    = "Allow"
-      Principal = { Service = "sns.amazonaws.com" }
-      Action    = "sqs:SendMessage"
-      Resource  = local.queue_arn
-      Condition = { ArnEquals = { "aws:SourceArn" = var.topic_arn } }
-      }],
-      # An emulator speaks plain HTTP.
-      [for statement in [{
-        Sid       = "OnlyOverTls"
-        Effect    = "Deny"
-        Principal = "*"
-        Action    = "sqs:*"
-        Resource  = local.queue_arn
-        Condition = { Bool = { "aws:SecureTransport" = "false" } }
-      }] : statement if var.context.is_aws],
-    )
+# Two at once, for each holds a connection; few in a batch, for each message has two exchanges to wait for.
+module "write" {
+  source               = "../processor"
+  context              = var.context
+  name                 = "write-broker"
+  description          = "A final status -> its outgoing message, on the broker"
+  step                 = "write_broker"
+  senders              = { "sns.amazonaws.com" = [var.topic_arn] }
+  archive              = var.archive
+  timeout_seconds      = 60
+  batch_size           = 2
+  maximum_concurrency  = 2
+  max_receive_count    = var.max_receive_count
+  alarm_question       = "is the broker away, or does its exchange lead to no queue?"
+  reserved_concurrency = var.reserved_concurrency
+  network              = var.network
+  grants               = local.secret_grants
+  environment = merge(local.environment, {
+    POSTBUS_BROKER_EXCHANGE    = var.broker.exchange
+    POSTBUS_BROKER_ROUTING_KEY = var.broker.routing_key
   })
 }
 
 resource "aws_sns_topic_subscription" "write" {
   topic_arn            = var.topic_arn
   protocol             = "sqs"
-  endpoint             = aws_sqs_queue.write.arn
+  endpoint             = module.write.queue_arn
   raw_message_delivery = true
-  redrive_policy       = jsonencode({ deadLetterTargetArn = module.dead_letters.arn })
-}
-
-module "write" {
-  source               = "../function"
-  context              = var.context
-  name                 = local.writer
-  description          = "A final status -> its outgoing message, on the broker"
-  step                 = "write_broker"
-  archive              = var.archive
-  timeout_seconds      = local.write_seconds
-  reserved_concurrency = var.reserved_concurrency
-  network              = var.network
-  environment = merge(local.environment, {
-    POSTBUS_QUEUE_URL             = local.queue_url
-    POSTBUS_DEAD_LETTER_QUEUE_URL = module.dead_letters.url
-    POSTBUS_BROKER_EXCHANGE       = var.broker.exchange
-    POSTBUS_BROKER_ROUTING_KEY    = var.broker.routing_key
-  })
-  grants = concat(
-    [{
-      sid        = "TakeFromOwnQueue"
-      actions    = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"]
-      resources  = [local.queue_arn]
-      conditions = []
-    }],
-    module.dead_letters.grants.send, local.secret_grants,
-  )
-}
-
-# Two at once, for each holds a connection; few in a batch, for each message has two exchanges to wait for.
-resource "aws_lambda_event_source_mapping" "write" {
-  event_source_arn        = aws_sqs_queue.write.arn
-  function_name           = module.write.arn
-  batch_size              = 2
-  function_response_types = ["ReportBatchItemFailures"]
-
-  scaling_config {
-    maximum_concurrency = 2
-  }
-}
-
-resource "aws_cloudwatch_metric_alarm" "queue_age" {
-  count               = var.context.alarm_topic_arn == null ? 0 : 1
-  alarm_name          = "${local.writer}-queue-age"
-  alarm_description   = "The oldest answer in ${local.writer} waits longer than 15 minutes: is the broker away, or does its exchange lead to no queue?"
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateAgeOfOldestMessage"
-  dimensions          = { QueueName = local.writer }
-  statistic           = "Maximum"
-  period              = 60
-  evaluation_periods  = 3
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 900
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [var.context.alarm_topic_arn]
+  redrive_policy       = jsonencode({ deadLetterTargetArn = module.write.dead_letter_arn })
 }

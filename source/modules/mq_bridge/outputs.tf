@@ -1,5 +1,5 @@
 output "functions" {
-  value = { read = module.read.function_name, write = module.write.name }
+  value = { read = module.read.function_name, write = module.write.function_name }
 }
 
 output "log_groups" {
@@ -7,20 +7,20 @@ output "log_groups" {
 }
 
 output "queue_name" {
-  value = local.writer
+  value = module.write.queue_name
 }
 
 output "queue_url" {
-  value = local.queue_url
+  value = module.write.queue_url
 }
 
 output "dead_letter_urls" {
-  value = { read = module.read.dead_letter_url, write = module.dead_letters.url }
+  value = { read = module.read.dead_letter_url, write = module.write.dead_letter_url }
 }
 
 output "alarms" {
   value = concat(
-    module.read.alarms, module.write.alarms, module.dead_letters.alarms,
-    aws_cloudwatch_metric_alarm.kept_back[*].arn, aws_cloudwatch_metric_alarm.refused[*].arn, aws_cloudwatch_metric_alarm.queue_age[*].arn,
+    module.read.alarms, module.write.alarms,
+    aws_cloudwatch_metric_alarm.kept_back[*].arn, aws_cloudwatch_metric_alarm.refused[*].arn,
   )
 }

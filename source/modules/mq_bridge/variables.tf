@@ -16,6 +16,7 @@ variable "context" {
     python_version     = string
     tracing            = bool
     environment        = map(string)
+    target             = object({ has_rule_dead_letters = bool })
   })
 }
 

@@ -1,15 +1,23 @@
-# Takes events from the bus, one rule -> one queue -> one function.
+# Works on messages: one queue -> one function.
 #
 # The queue bounds how much runs at once, batches, retries what a dependency's absence stopped and hands what
 # never succeeds to its dead letters; the function reports failures message by message.
+#
+# Given a bus, a rule of the queue's name brings the events there.  A FIFO queue is sent to by grant: its group is
+# the transaction, so that its steps come one after the other and everyone else's beside them.  The deduplication
+# id is the sender's, and names the attempt: sent again on purpose within five minutes, a step is taken again.
+# After a group's first failure the rest of that group comes back with it.
 
 locals {
-  name               = "${var.context.prefix}postbus-${var.name}"
-  function_name      = "${var.context.prefix}postbus-${coalesce(var.function_name, replace(var.step, "_", "-"))}"
+  name               = "${var.context.prefix}postbus-${var.name}${var.fifo ? ".fifo" : ""}"
+  function_name      = "${var.context.prefix}postbus-${replace(var.step, "_", "-")}"
   queue_arn          = "${var.context.arns.sqs}:${local.name}"
   queue_url          = "${var.context.sqs_url}/${local.name}"
-  rule_arn           = "${var.context.arns.events}:rule/${var.bus.name}/${local.name}"
   visibility_seconds = coalesce(var.visibility_seconds, 6 * var.timeout_seconds)
+
+  buses     = [for bus in [var.bus] : bus if bus != null] # none or one
+  rule_arns = [for bus in local.buses : "${var.context.arns.events}:rule/${bus.name}/${local.name}"]
+  senders   = merge(var.senders, { for arn in local.rule_arns : "events.amazonaws.com" => [arn] })
 
   # The function may also set a message's visibility (deferral) and park a poison message at once.
   queue_grants = [{
@@ -21,13 +29,20 @@ locals {
 }
 
 module "dead_letters" {
-  source  = "../dead_letters"
-  context = var.context
-  name    = "${var.name}-dead-letters"
+  source     = "../dead_letters"
+  context    = var.context
+  name       = "${var.name}-dead-letters"
+  fifo       = var.fifo
+  queue_arns = [local.queue_arn]
+  senders    = var.senders
 }
 
 resource "aws_sqs_queue" "this" {
   name                              = local.name
+  fifo_queue                        = var.fifo
+  content_based_deduplication       = var.fifo ? false : null
+  deduplication_scope               = var.fifo ? "messageGroup" : null # these two let the throughput grow with the groups
+  fifo_throughput_limit             = var.fifo ? "perMessageGroupId" : null
   visibility_timeout_seconds        = local.visibility_seconds
   message_retention_seconds         = 1209600
   kms_master_key_id                 = var.context.key_arn
@@ -38,13 +53,14 @@ resource "aws_sqs_queue" "this" {
   })
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = concat([{
-      Sid       = "FromRule"
-      Effect    = "Allow"
-      Principal = { Service = "events.amazonaws.com" }
-      Action    = "sqs:SendMessage"
-      Resource  = local.queue_arn
-      Condition = { ArnEquals = { "aws:SourceArn" = local.rule_arn } }
+    Statement = concat(
+      [for service, sources in local.senders : {
+        Sid       = "From${title(split(".", service)[0])}"
+        Effect    = "Allow"
+        Principal = { Service = service }
+        Action    = "sqs:SendMessage"
+        Resource  = local.queue_arn
+        Condition = { ArnEquals = { "aws:SourceArn" = sources } }
       }],
       # An emulator speaks plain HTTP.
       [for statement in [{
@@ -67,6 +83,7 @@ resource "aws_sqs_queue" "this" {
 }
 
 resource "aws_cloudwatch_event_rule" "this" {
+  count          = length(local.buses)
   name           = local.name
   description    = "${var.description} (by way of the queue of the same name)"
   event_bus_name = var.bus.name
@@ -74,7 +91,8 @@ resource "aws_cloudwatch_event_rule" "this" {
 }
 
 resource "aws_cloudwatch_event_target" "queue" {
-  rule           = aws_cloudwatch_event_rule.this.name
+  count          = length(local.buses)
+  rule           = aws_cloudwatch_event_rule.this[0].name
   event_bus_name = var.bus.name
   target_id      = "queue"
   arn            = aws_sqs_queue.this.arn
@@ -105,12 +123,13 @@ module "function" {
   memory_mb            = var.memory_mb
   timeout_seconds      = var.timeout_seconds
   reserved_concurrency = var.reserved_concurrency
+  network              = var.network
   grants               = concat(local.queue_grants, module.dead_letters.grants.send, var.grants)
-  environment = merge({
-    POSTBUS_BUS                   = var.bus.name
-    POSTBUS_QUEUE_URL             = local.queue_url
-    POSTBUS_DEAD_LETTER_QUEUE_URL = module.dead_letters.url
-  }, var.environment)
+  environment = merge(
+    { for bus in local.buses : "POSTBUS_BUS" => bus.name },
+    { POSTBUS_QUEUE_URL = local.queue_url, POSTBUS_DEAD_LETTER_QUEUE_URL = module.dead_letters.url },
+    var.environment,
+  )
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {
@@ -123,12 +142,19 @@ resource "aws_lambda_event_source_mapping" "queue" {
   scaling_config {
     maximum_concurrency = var.maximum_concurrency
   }
+
+  lifecycle {
+    precondition {
+      condition     = !var.fifo || var.batch_size <= 10 && var.batching_window_seconds == null
+      error_message = "${local.name}: a FIFO queue gives at most 10 messages, and knows no batching window."
+    }
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "queue_age" {
   count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.name}-queue-age"
-  alarm_description   = "The oldest message in ${local.name} waits longer than ${var.alarm_age_seconds} s: is ${local.function_name}, or what it depends on, away?"
+  alarm_description   = "The oldest message in ${local.name} waits longer than ${var.alarm_age_seconds} s: ${coalesce(var.alarm_question, "is ${local.function_name}, or what it depends on, away?")}"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateAgeOfOldestMessage"
   dimensions          = { QueueName = local.name }

@@ -1,26 +1,40 @@
 output "pattern" {
-  description = "The rule's pattern and what it feeds."
-  value       = { pattern = jsonencode(var.pattern), target = local.function_name }
+  description = "The rule's pattern and what it feeds; null without a bus."
+  value       = one([for bus in local.buses : { pattern = jsonencode(var.pattern), target = local.function_name }])
 }
 
 output "rule_name" {
-  value = aws_cloudwatch_event_rule.this.name
+  value = one(aws_cloudwatch_event_rule.this[*].name)
 }
 
 output "rule_arn" {
-  value = local.rule_arn
+  value = one(local.rule_arns)
 }
 
 output "queue_url" {
-  value = local.queue_url
+  description = "Made from the name: does not wait for the queue."
+  value       = local.queue_url
+}
+
+output "queue_arn" {
+  value = aws_sqs_queue.this.arn
 }
 
 output "queue_name" {
   value = local.name
 }
 
+output "queue_policy" {
+  description = "Who may write to the queue, as written."
+  value       = aws_sqs_queue.this.policy
+}
+
 output "dead_letter_url" {
   value = module.dead_letters.url
+}
+
+output "dead_letter_arn" {
+  value = module.dead_letters.arn
 }
 
 output "function_name" {

@@ -20,35 +20,43 @@ variable "context" {
   })
 }
 
-variable "bus" {
-  description = "The bus: its name, and the queue for events a rule could not deliver."
-  type        = object({ name = string, dead_letter_arn = string })
-}
-
 variable "name" {
-  description = "Name of rule and queue after the prefix and `postbus-`; the dead letters add -dead-letters."
+  description = "Name of queue and rule after the prefix and `postbus-`; the dead letters add -dead-letters."
   type        = string
 }
 
 variable "description" {
-  description = "Event in -> events out."
+  description = "Event in -> events out; status in -> statuses out."
   type        = string
 }
 
+variable "bus" {
+  description = "The bus whose events a rule brings: its name, and the queue for events the rule could not deliver; null for none."
+  type        = object({ name = string, dead_letter_arn = string })
+  default     = null
+}
+
 variable "pattern" {
-  description = "Which events it takes: an EventBridge pattern."
+  description = "Which of the bus's events it takes: an EventBridge pattern."
   type        = any
+  default     = null
+}
+
+variable "fifo" {
+  description = "Whether it is a FIFO queue, for a transaction's steps one after the other; no rule feeds it, for that knows one group only."
+  type        = bool
+  default     = false
+}
+
+variable "senders" {
+  description = "AWS services that may write to the queue, and what they could not deliver to its dead letters, each for these ARNs."
+  type        = map(list(string))
+  default     = {}
 }
 
 variable "step" {
   description = "Folder under source/src/postbus/functions, a verb."
   type        = string
-}
-
-variable "function_name" {
-  description = "Name of the function after the prefix and `postbus-`; null for the step's."
-  type        = string
-  default     = null
 }
 
 variable "archive" {
@@ -87,15 +95,15 @@ variable "visibility_seconds" {
 }
 
 variable "batch_size" {
-  description = "Messages per call; more than 10 needs a batching window."
+  description = "Messages per call; more than 10 needs a batching window, which a FIFO queue does not know."
   type        = number
   default     = 10
 }
 
 variable "batching_window_seconds" {
-  description = "How long to wait for a batch to fill: saves calls, costs as much delay."
+  description = "How long to wait for a batch to fill: saves calls, costs as much delay; null for not at all."
   type        = number
-  default     = 0
+  default     = null
 }
 
 variable "maximum_concurrency" {
@@ -115,6 +123,12 @@ variable "reserved_concurrency" {
   default     = null
 }
 
+variable "network" {
+  description = "Subnets and security groups to attach the function to; null for none, as most need none."
+  type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
+  default     = null
+}
+
 variable "max_receive_count" {
   description = "How often a message is tried before it goes to the dead letters.  A poison message is parked by the function itself, so this bounds only how long an absence may last: 1000 tries, one in about 11 minutes, are a week."
   type        = number
@@ -130,4 +144,10 @@ variable "alarm_age_seconds" {
   description = "How old the oldest message may be before someone is told."
   type        = number
   default     = 900
+}
+
+variable "alarm_question" {
+  description = "What to ask first when the queue ages; null for whether the function, or what it depends on, is away."
+  type        = string
+  default     = null
 }

@@ -17,12 +17,12 @@ run "loses_nothing_between_rule_and_function" {
   command = plan
 
   assert {
-    condition     = aws_cloudwatch_event_target.queue.dead_letter_config[0].arn == var.bus.dead_letter_arn && aws_cloudwatch_event_target.queue.retry_policy[0].maximum_retry_attempts == 185
+    condition     = aws_cloudwatch_event_target.queue[0].dead_letter_config[0].arn == var.bus.dead_letter_arn && aws_cloudwatch_event_target.queue[0].retry_policy[0].maximum_retry_attempts == 185
     error_message = "an event that cannot be delivered is lost: the target needs retries and dead letters"
   }
 
   assert {
-    condition     = aws_cloudwatch_event_target.queue.event_bus_name == "test-postbus"
+    condition     = aws_cloudwatch_event_target.queue[0].event_bus_name == "test-postbus"
     error_message = "the rule stands on another bus"
   }
 
@@ -65,7 +65,7 @@ run "lets_only_its_own_rule_write" {
   command = plan
 
   assert {
-    condition     = jsondecode(aws_sqs_queue.this.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == "arn:aws:events:eu-central-1:111122223333:rule/test-postbus/test-postbus-enrich"
+    condition     = [for s in jsondecode(aws_sqs_queue.this.policy).Statement : s.Condition.ArnEquals["aws:SourceArn"] if s.Effect == "Allow"] == [["arn:aws:events:eu-central-1:111122223333:rule/test-postbus/test-postbus-enrich"]]
     error_message = "another rule, or another account, could write"
   }
 }

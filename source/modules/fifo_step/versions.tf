@@ -1,7 +1,0 @@
-terraform {
-  required_version = ">= 1.7"
-
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
