@@ -224,14 +224,21 @@ def pacs_004(
     returner: str = CREDITOR_BIC,
     original: str = "",
 ) -> bytes:
-    """A return by the creditor's agent; ``original`` is what else it says of what it returns."""
+    """A return by the creditor's agent; ``original`` is what else it says of what it returns.
+
+    Of several, which are of the same amount, each has its UETR, and the number of its place in its RtrId.
+    """
+    each = "".join(
+        f"""<TxInf><RtrId>{return_id}{number or ""}</RtrId><OrgnlUETR>{one}</OrgnlUETR>{original}
+<RtrdIntrBkSttlmAmt Ccy="EUR">{amount}</RtrdIntrBkSttlmAmt>
+<RtrRsnInf><Rsn><Cd>AC04</Cd></Rsn></RtrRsnInf></TxInf>"""
+        for number, one in enumerate(uetr.split())
+    )
     return f"""<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pacs.004.001.10"><PmtRtr>
-<GrpHdr><MsgId>{message_id}</MsgId><CreDtTm>2026-11-21T11:30:00Z</CreDtTm><NbOfTxs>1</NbOfTxs>
+<GrpHdr><MsgId>{message_id}</MsgId><CreDtTm>2026-11-21T11:30:00Z</CreDtTm><NbOfTxs>{len(uetr.split())}</NbOfTxs>
 <SttlmInf><SttlmMtd>CLRG</SttlmMtd></SttlmInf>
 <InstgAgt><FinInstnId><BICFI>{returner}</BICFI></FinInstnId></InstgAgt></GrpHdr>
-<TxInf><RtrId>{return_id}</RtrId><OrgnlUETR>{uetr}</OrgnlUETR>{original}
-<RtrdIntrBkSttlmAmt Ccy="EUR">{amount}</RtrdIntrBkSttlmAmt>
-<RtrRsnInf><Rsn><Cd>AC04</Cd></Rsn></RtrRsnInf></TxInf></PmtRtr></Document>""".encode()
+{each}</PmtRtr></Document>""".encode()
 
 
 def camt_056(message_id: str, original: str = "", request: str = "C-1") -> bytes:

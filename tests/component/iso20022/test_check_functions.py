@@ -317,11 +317,15 @@ def test_on_its_services_an_earlier_transfer_is_found_again_and_returned(world: 
     # That it was looked for keeps nobody from sending it.
     original = world.through(pacs_008(transfer(1)), 2)
     assert original.children_open == 1
+    ledger = DynamoDbLedger(deployed, "ledger", "balances", sleep=lambda _: None)
+    ledger.fund(Account.from_data(MILL_ACCOUNT), Money(1_000, "EUR"), "opening-2", NOON)
     world.messages.finish_children(original.transaction_id, [Finished(number=1, state=ChildState.POSTED)])
     again = pacs_004("5f1d0a3c-7a45-4b1e-9d55-0d6c0f000001", "4.00", "R-2", "RTR-2")
     assert world.through(again, 3).children_open == 1
     records = deployed.scan(TableName="credit_transfers")["Items"]
     assert sum("original_transfer" in record for record in records) == 1
+    balances = deployed.scan(TableName="balances")["Items"]
+    assert [item["available_minor"] for item in balances if "settlement-mill" in str(item)] == [{"N": "600"}]
 
 
 @pytest.mark.parametrize("sample", [None, LISTED])

@@ -26,11 +26,20 @@ from postbus.domain.iso20022.workflow import (
     FoundAccount,
     Head,
     Next,
+    StepCall,
     StepName,
     Took,
     answer_to,
+    pipeline_transaction_id,
 )
+from postbus.domain.money import Money
 from postbus.domain.steps import Defer
+from postbus.functions.decide_message import handler as decide_message
+from postbus.functions.release_message import handler as release_message
+from postbus.runtime.cases import Cases
+from tests.fakes.endings import Bus
+from tests.fakes.iso20022 import InMemoryNotices
+from tests.fakes.ledger import Books, InMemoryOutcomes
 from tests.fakes.messages import CLIENT, NOON, begun
 from tests.fakes.processing import (
     CREDITOR_BIC,
@@ -514,7 +523,12 @@ AMOUNT = '<OrgnlIntrBkSttlmAmt Ccy="EUR">{}</OrgnlIntrBkSttlmAmt>'
 def booked(world: World, head: Head) -> Head:
     """All its transfers, as the ledger told."""
     for child in list(world.messages.children(head.transaction_id)):
+        assert child.pipeline_id is not None
+        assert child.amount is not None
         world.messages.finish_child(head.transaction_id, child.number, ChildState.POSTED, settled_at=NOON)
+        world.liquidity.decided.add(child.pipeline_id)
+        have = world.liquidity.available.get(("acct-mill", "EUR"), 0)
+        world.liquidity.available["acct-mill", "EUR"] = have + child.amount.minor
     return world.head(head.transaction_id)
 
 
@@ -545,8 +559,19 @@ def test_a_return_gives_back_the_posting_of_the_transfer_it_names(world: World) 
     )
     assert returned["original_transfer"] == original["transfer"]
     assert (returned["instructed_amount"], returned["original_instructed_amount"]) == ("400", "1000")
-    # What comes back needs no funds of the debtor's.
-    assert len(world.liquidity.reserved) == 1
+    # Off the account it had come to.
+    (came_of,) = [one for one in world.liquidity.reserved.values() if one[0] == "acct-mill"]
+    assert came_of == ("acct-mill", Money(400, "EUR"))
+    assert world.liquidity.available["acct-mill", "EUR"] == 600
+
+
+def test_what_came_is_not_given_back_when_it_is_spent(world: World) -> None:
+    booked(world, world.through(pacs_008(transfer(1))))
+    world.liquidity.available["acct-mill", "EUR"] = 399
+    head = world.through(pacs_004(UETR, "4.00"), 2)
+    assert codes(world, head.transaction_id) == [(ChildState.REJECTED, ["AM04"])]
+    assert world.run(PROCESS, head.transaction_id) == Next(RELEASE)
+    assert len(world.transfers.records) == 1
 
 
 @pytest.mark.parametrize(
@@ -586,14 +611,139 @@ def test_a_client_returns_only_for_agents_that_it_speaks_for(world: World) -> No
     assert codes(world, head.transaction_id) == [(ChildState.REJECTED, ["AG01"])]
 
 
+def returning(world: World, body: bytes, number: int = 2) -> str:
+    """A return that waits for what it returns."""
+    transaction_id = world.hand_in(body, number)
+    world.run(RECEIVE, transaction_id)
+    assert isinstance(world.run(PROCESS, transaction_id), Defer)
+    return transaction_id
+
+
+def ended(world: World, original: Head, state: ChildState, number: int = 1) -> None:
+    world.messages.finish_child(original.transaction_id, number, state, (Reason("MS03"),))
+
+
 @pytest.mark.parametrize("held", [False, True])
-def test_what_is_held_or_not_booked_yet_is_not_returned(world: World, held: bool) -> None:
+def test_a_return_waits_until_what_it_returns_is_booked_and_is_then_applied_once(
+    world: World, held: bool
+) -> None:
     if held:
         world.screening.answers[1] = SANCTIONS_HIT
     original = world.through(pacs_008(transfer(1)))
-    head = world.through(pacs_004(UETR, "4.00"), 2)
-    assert codes(world, head.transaction_id) == [(ChildState.REJECTED, ["MS03"])]
-    assert world.head(original.transaction_id).status is (Status.PDNG if held else Status.ACSP)
+    returned = returning(world, pacs_004(UETR, "4.00"))
+    assert isinstance(world.run(PROCESS, returned), Defer)
+    assert world.head(returned).status is Status.ACTC
+    # Neither a record nor money before that: whoever is asked meanwhile has nothing to take back.
+    assert not any("original_transfer" in record for record in world.transfers.records.values())
+    assert not any(token == "acct-mill" for token, _ in world.liquidity.reserved.values())
+    booked(world, original)
+    for _ in range(2):
+        assert world.run(PROCESS, returned) == Took()
+    assert world.head(returned).status is Status.ACSP
+    assert sum("original_transfer" in record for record in world.transfers.records.values()) == 1
+    assert world.liquidity.available["acct-mill", "EUR"] == 600
+
+
+@pytest.mark.parametrize("state", [ChildState.REJECTED, ChildState.VOIDED])
+@pytest.mark.parametrize("before", [True, False])
+def test_what_ended_without_being_booked_is_not_returned(
+    world: World, state: ChildState, before: bool
+) -> None:
+    original = world.through(pacs_008(transfer(1)))
+    if before:
+        ended(world, original, state)
+        returned = world.through(pacs_004(UETR, "4.00"), 2).transaction_id
+    else:
+        returned = returning(world, pacs_004(UETR, "4.00"))
+        ended(world, original, state)
+    assert world.run(PROCESS, returned) == Next(RELEASE)
+    (child,) = world.messages.children(returned)
+    (reason,) = child.reasons
+    assert (child.state, reason.code) == (ChildState.REJECTED, "MS03")
+    assert {"REJECTED": "refused", "VOIDED": "taken back"}[state] in reason.additional[0]
+
+
+OTHER_UETR = UETR[:-1] + "2"
+
+
+def test_of_several_returns_each_goes_as_soon_as_what_it_returns_is_booked(world: World) -> None:
+    first = world.through(pacs_008(transfer(1)))
+    second = world.through(pacs_008(transfer(2), message_id="M-2"), 2)
+    booked(world, first)
+    returned = returning(world, pacs_004(f"{UETR} {OTHER_UETR}", "4.00"), 3)
+    assert world.head(returned).status is Status.ACSP
+    assert sum("original_transfer" in record for record in world.transfers.records.values()) == 1
+    world.messages.finish_child(returned, 1, ChildState.POSTED, settled_at=NOON)
+    assert isinstance(world.run(PROCESS, returned), Defer)
+    booked(world, second)
+    assert world.run(PROCESS, returned) == Took()
+    assert sum("original_transfer" in record for record in world.transfers.records.values()) == 2
+
+
+def test_a_return_of_what_ends_unbooked_lets_its_message_end(world: World) -> None:
+    first = world.through(pacs_008(transfer(1)))
+    second = world.through(pacs_008(transfer(2), message_id="M-2"), 2)
+    booked(world, first)
+    returned = returning(world, pacs_004(f"{UETR} {OTHER_UETR}", "4.00"), 3)
+    world.messages.finish_child(returned, 1, ChildState.POSTED, settled_at=NOON)
+    ended(world, second, ChildState.REJECTED)
+    assert world.run(PROCESS, returned) == Next(RELEASE)
+    assert world.head(returned).children_open == 0
+
+
+def test_a_return_that_comes_while_its_original_is_being_checked_waits_for_it(world: World) -> None:
+    world.screening.away = True
+    original = world.hand_in(pacs_008(transfer(1)))
+    world.run(RECEIVE, original)
+    with pytest.raises(Unavailable):
+        world.run(PROCESS, original)
+    returned = returning(world, pacs_004(UETR, "4.00"))
+    assert world.head(returned).children is None
+    world.screening.away = False
+    world.run(PROCESS, original)
+    assert isinstance(world.run(PROCESS, returned), Defer)
+    booked(world, world.head(original))
+    assert world.run(PROCESS, returned) == Took()
+    assert sum("original_transfer" in record for record in world.transfers.records.values()) == 1
+
+
+@pytest.mark.parametrize("in_part", [False, True])
+def test_a_return_whose_original_is_not_booked_in_time_ends_by_its_own_time(
+    world: World, in_part: bool
+) -> None:
+    original = world.through(pacs_008(transfer(1)))
+    if in_part:
+        booked(world, world.through(pacs_008(transfer(2), message_id="M-2"), 3))
+    uetrs = f"{UETR} {OTHER_UETR}" if in_part else UETR
+    returned = returning(world, pacs_004(uetrs, "4.00"))
+    if in_part:
+        world.messages.finish_child(returned, 2, ChildState.POSTED, settled_at=NOON)
+    late = NOON + timedelta(minutes=5)
+    timed_out = Decision(key="time_out.1", kind=DecisionKind.TIME_OUT, by="clock", at=late)
+    assert is_allowed(timed_out, world.head(returned))
+    world.messages.decide(returned, timed_out)
+    cases = Cases(world.messages, world.documents, world.documents, installed())
+    outcomes = InMemoryOutcomes(Books())
+    decide = decide_message.build(cases, outcomes, Bus(), lambda: late)
+    assert decide(StepCall(returned, StepName.DECIDE, 1)) == Next(RELEASE, again=True)
+    release_message.build(cases, world.accounts, InMemoryNotices(), lambda: late)(
+        StepCall(returned, RELEASE, 1)
+    )
+    head = world.head(returned)
+    assert head.status is (Status.PART if in_part else Status.RJCT)
+    assert [reason.code for reason in head.reasons] == ([] if in_part else ["AB03"])
+    # Whatever becomes of the original after that.
+    booked(world, original)
+    assert world.run(PROCESS, returned) == Took()
+    assert sum("original_transfer" in record for record in world.transfers.records.values()) == in_part
+    assert outcomes.find(pipeline_transaction_id(returned, 1)) is not None
+
+
+def test_a_return_that_waits_is_known_by_its_message_and_not_taken_twice(world: World) -> None:
+    world.through(pacs_008(transfer(1)))
+    returning(world, pacs_004(UETR, "4.00"))
+    again = world.through(pacs_004(UETR, "4.00"), 3)
+    assert codes(world, again.transaction_id) == [(ChildState.REJECTED, ["DU01"])]
 
 
 def test_a_cancellation_request_is_decided_where_it_belongs_and_answered_by_that(world: World) -> None:

@@ -202,8 +202,9 @@ def may_overdraw(kind: Kind) -> bool:
     """Whether a posting of this kind is booked even if the account lacks the money.
 
     A card payment or withdrawal was authorised: the money is gone, and refusing to book it would only hide
-    that.  A reversal corrects what must not stand, whatever has been spent since.  A refund only gives.  A
-    transfer has not happened until it is booked, so it can still be refused.
+    that.  A reversal corrects what must not stand, whatever has been spent since; for one that can be
+    refused, the return of a transfer, the money is set aside before.  A refund only gives.  A transfer has
+    not happened until it is booked, so it can still be refused.
     """
     match kind:
         case Kind.PURCHASE | Kind.ATM_WITHDRAWAL | Kind.REFUND | Kind.REVERSAL:

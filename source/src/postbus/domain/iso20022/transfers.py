@@ -75,6 +75,17 @@ def is_return(child: Child) -> bool:
     return child.record is not None and "original_transfer" in child.record
 
 
+def never_returned(original: ChildState) -> Reason | None:
+    """Why a transfer in this state is not returned; ``None`` for one that is booked or still may be."""
+    match original:
+        case ChildState.OPEN | ChildState.POSTED:
+            return None
+        case ChildState.REJECTED:
+            return Reason("MS03", ("What it returns was refused, and is not booked.",))
+        case ChildState.VOIDED:
+            return Reason("MS03", ("What it returns was taken back, and is not booked.",))
+
+
 def _child(one: Transfer | Return | Unreadable, transaction_id: str, found: Findings) -> Child:
     known = {
         **_quoted(one),

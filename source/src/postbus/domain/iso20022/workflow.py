@@ -42,8 +42,13 @@ def pipeline_transaction_id(transaction_id: str, number: int) -> str:
 def child_of(pipeline_id: str) -> tuple[str, int] | None:
     """Transaction id and number of the transfer a pipeline id stands for; ``None`` where it is no such id."""
     key = pipeline_id.removeprefix(f"{_SOURCE}-")
+    return None if key == pipeline_id else transfer_of(key)
+
+
+def transfer_of(key: str) -> tuple[str, int] | None:
+    """Transaction id and number of the transfer with a record under this key; ``None`` where it is none."""
     letters, hyphen, number = key[:32], key[32:33], key[33:]
-    if key == pipeline_id or len(letters) != 32 or hyphen != "-" or not letters.isascii():
+    if len(letters) != 32 or hyphen != "-" or not letters.isascii():
         return None
     if set(letters) - set("abcdefghijklmnop") or len(number) != 5 or not number.isdecimal():
         return None

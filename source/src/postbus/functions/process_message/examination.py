@@ -15,15 +15,15 @@ from postbus.domain.iso20022.mandates import NOTHING, Mandate, Mandates
 from postbus.domain.iso20022.message_source import Reading
 from postbus.domain.iso20022.messages import Fault, Message, Place, Reason, Return, Transfer
 from postbus.domain.iso20022.schemas import Schemas
+from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.transfers import Findings
-from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, Child, ChildState, Head
+from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, Child, Head
 from postbus.functions.process_message.finding import Finder, Found, make_findable
 from postbus.ports import ClaimStore, Clock
 from postbus.ports_iso20022 import AccountFinder, Check, Documents, MessageStore
 
 _DUPLICATE_BLOCK = "DU02"
 _UNKNOWN_ORIGINAL = Reason("MS03", ("What it returns is not known, or was refused.",))
-_NOT_BOOKED = Reason("MS03", ("What it returns is not booked.",))
 _ANOTHERS = Reason("AG01", ("Only whom the original was sent to, or the creditor's agent, returns it.",))
 _OTHER_AMOUNT = Reason("AM09", ("What it returns had another amount.",))
 
@@ -36,11 +36,13 @@ class Examined:
         request: a message about earlier ones, which has no transfers of its own.
         refused: why it is refused whole, for one of which no transfer can be kept.
         children: its transfers, in their order.
+        is_early: whether it returns something of a message that is not read itself: to be examined again.
     """
 
     request: Message | None = None
     refused: tuple[Reason, ...] = ()
     children: tuple[Child, ...] = ()
+    is_early: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,8 @@ class Examination:
             return Examined(request=message)
         found = Findings.of(faults)
         self._book(head, message, found)
-        self._return(head, message, found)
+        if not self._return(head, message, found):
+            return Examined(is_early=True)
         self._claim(head, message, found)
         self._ask(head, message, found)
         children = tuple(transfers.children(message, head.transaction_id, found))
@@ -111,10 +114,16 @@ class Examination:
             else:
                 found.records[one.number] = transfer_record(one, _origin(head), resolved)
 
-    def _return(self, head: Head, message: Message, found: Findings) -> None:
-        """The transfer that each return gives back, and with it the return's record."""
+    def _return(self, head: Head, message: Message, found: Findings) -> bool:
+        """The transfer that each return gives back, and with it the return's record.
+
+        Returns:
+            Whether all that is returned was read, so that it is known which transfers are meant.
+        """
         going = [one for one in message.returns if found.goes_on(one.number)]
         originals_found = Finder(self.messages, self.claims).find(head, going)
+        if any(original is not None and _is_unread(original.head) for original in originals_found):
+            return False
         mandate = self.mandates.get(head.owner, NOTHING)
         for one, original in zip(going, originals_found, strict=True):
             returned = _returned(one, original, mandate)
@@ -122,6 +131,7 @@ class Examination:
                 found.refuse(one.number, returned)
             else:
                 found.records[one.number] = return_record(one, _origin(head), returned)
+        return True
 
     def _claim(self, head: Head, message: Message, found: Findings) -> None:
         """Refuse what was here before; what is refused anyway claims nothing, so it may be sent again."""
@@ -212,9 +222,9 @@ def _returned(one: Return, original: Found | None, mandate: Mandate) -> Returned
         return _UNKNOWN_ORIGINAL
     if not _is_of_the_creditors_side(one, child, mandate):
         return _ANOTHERS
-    # Before that it is cancelled, not returned, and a hold for a decision lasts until there is one.
-    if child.state is not ChildState.POSTED:
-        return _NOT_BOOKED
+    # One that is not booked yet is waited for (``settlement``).
+    if (never := transfers.never_returned(child.state)) is not None:
+        return never
     if one.original_amount not in (None, child.amount):
         return _OTHER_AMOUNT
     if one.amount.currency != child.amount.currency:
@@ -223,6 +233,10 @@ def _returned(one: Return, original: Found | None, mandate: Mandate) -> Returned
         return Reason("AM09", ("More is returned than there was.",))
     tokens = Accounts(child.record["debtor_account_token"], child.record["creditor_account_token"])
     return Returned(child.record["transfer"], child.amount, tokens)
+
+
+def _is_unread(original: Head) -> bool:
+    return original.children is None and original.status not in FINAL
 
 
 def _is_of_the_creditors_side(one: Return, child: Child, mandate: Mandate) -> bool:

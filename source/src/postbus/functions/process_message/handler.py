@@ -12,6 +12,9 @@ The work is in three parts, each of which can be repeated after a crash anywhere
 3. Only then are the records written, each once.  The status is read again before; a transaction that was
    ended in the meantime has its funds given back and writes nothing.
 
+A return of what is not booked yet waits for that, and goes on without the others of its message; it keeps
+nobody else waiting, and ends by its own time at the latest.
+
 A check that does not answer passes nothing: the message goes back to the queue, until it is answered or the
 transaction's time is over.
 """
@@ -22,6 +25,7 @@ from postbus.domain.errors import InvariantBroken
 from postbus.domain.iso20022.messages import Status
 from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.workflow import Next, Step, StepCall, StepName, StepResult
+from postbus.domain.steps import Defer
 from postbus.ports_iso20022 import MessageStore
 from postbus.runtime.entry import step_function
 
@@ -46,6 +50,8 @@ def build(
         if head.status is Status.ACTC and head.reasons:
             return Next(StepName.RELEASE)
         examined = examination.examine(head)
+        if examined.is_early:
+            return Defer("what it returns is not read yet")
         if examined.request is not None:
             return requests.answer(head, examined.request)
         if examined.refused:

@@ -1,4 +1,8 @@
-"""From the transfers that are kept to the records that the pipeline posts."""
+"""From the transfers that are kept to the records that the pipeline posts.
+
+A return is booked after what it returns: until then it waits, open and without a record in the pipeline, so
+that whoever ends its message voids it like any other.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +14,7 @@ from postbus.domain.errors import InvariantBroken
 from postbus.domain.iso20022.decisions import ENDS_AS, Verdict
 from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.status import FINAL
-from postbus.domain.iso20022.transfers import held_for, is_return
+from postbus.domain.iso20022.transfers import held_for, is_return, never_returned
 from postbus.domain.iso20022.workflow import (
     Child,
     ChildState,
@@ -22,8 +26,10 @@ from postbus.domain.iso20022.workflow import (
     StepName,
     StepResult,
     Took,
+    transfer_of,
 )
 from postbus.domain.money import Money
+from postbus.domain.steps import Defer
 from postbus.ports import Clock
 from postbus.ports_iso20022 import CreditTransfers, Liquidity, MessageStore
 
@@ -62,12 +68,38 @@ class Settlement:
             return Took()
         if head.status is Status.PDNG and not self._is_decided(head):
             return Took()
+        going, waits = self._after_originals(head, going)
         going = self._reserve(head, going)
-        if not going:
-            return Next(StepName.RELEASE)
-        if head.status is not Status.ACSP:
-            self.messages.append(head, self._entry(Status.ACSP))
-        return self._submit(head, going)
+        result: StepResult = Next(StepName.RELEASE)
+        if going:
+            if head.status is not Status.ACSP:
+                self.messages.append(head, self._entry(Status.ACSP))
+            result = self._submit(head, going)
+        return Defer("what it returns is not booked yet") if waits else result
+
+    def _after_originals(self, head: Head, going: Sequence[Child]) -> tuple[list[Child], bool]:
+        """Those that may be booked now, and whether returns wait.  What ended unbooked is not returned."""
+        returns = [child for child in going if is_return(child)]
+        states = dict(
+            zip((child.number for child in returns), self.each(self._original, returns), strict=True)
+        )
+        refused = [
+            Finished(number=number, state=ChildState.REJECTED, reasons=(reason,))
+            for number, state in states.items()
+            if (reason := never_returned(state)) is not None
+        ]
+        if refused:
+            self.messages.finish_children(head.transaction_id, refused)
+        now = [child for child in going if states.get(child.number, ChildState.POSTED) is ChildState.POSTED]
+        return now, ChildState.OPEN in states.values()
+
+    def _original(self, child: Child) -> ChildState:
+        """Where the transfer is that a return gives back."""
+        found = transfer_of(_record(child)["original_transfer"])
+        original = None if found is None else self.messages.child(*found)
+        if original is None:
+            raise InvariantBroken(f"what return {child.number} gives back is not there any more")
+        return original.state
 
     def _give_back(self, head: Head) -> StepResult:
         """Give back the funds of a message that ended before its transfers were on their way.
@@ -96,8 +128,7 @@ class Settlement:
         """Set each transfer's funds aside; those for which there are none are refused, the others remain."""
         of_account: dict[str, list[Child]] = defaultdict(list)
         for child in going:
-            if not is_return(child):
-                of_account[_record(child)["debtor_account_token"]].append(child)
+            of_account[_paying_account(child)].append(child)
         # Those of an account together: else they would contend for its balance; and the first shall be first.
         short = {child.number for found in self.each(self._short, of_account.values()) for child in found}
         if short:
@@ -115,7 +146,7 @@ class Settlement:
             if child.pipeline_id is None or child.amount is None:
                 raise InvariantBroken(f"transfer {child.number} is open and has no amount or id")
             amounts[child.pipeline_id] = child.amount
-        found = self.liquidity.reserve(_record(children[0])["debtor_account_token"], amounts)
+        found = self.liquidity.reserve(_paying_account(children[0]), amounts)
         if len(found) != len(children):
             raise InvariantBroken(f"{len(found)} reservations for {len(children)} transfers")
         return [child for child in children if found[child.pipeline_id or ""] is Reservation.SHORT]
@@ -139,3 +170,8 @@ def _record(child: Child) -> Any:
     if child.record is None:
         raise InvariantBroken(f"transfer {child.number} is open and has no record")
     return child.record
+
+
+def _paying_account(child: Child) -> str:
+    """The token of the account that the money leaves: with a return, the one it had come to."""
+    return str(_record(child)["creditor_account_token" if is_return(child) else "debtor_account_token"])
