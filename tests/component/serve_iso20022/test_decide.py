@@ -198,6 +198,26 @@ def test_a_camt_056_that_cannot_be_taken_is_400_and_says_where(
     assert not api.store.decisions(one)
 
 
+def test_a_camt_056_that_is_one_too_many_is_not_stored(cancellable: tuple[Api, str]) -> None:
+    api, one = cancellable
+    body = camt_056(str(api.store.kept[one, 1].end_to_end_id))
+    for number in range(MOST_CANCELLATIONS):
+        kind = DecisionKind.CANCELLATION
+        earlier = Decision(key=str(number), kind=kind, by="client-acme", at=NOON, verdict="too_late")
+        api.store.decide(one, earlier)
+    before = dict(api.incoming.bodies)
+    reply = ask(api, one, "cancellation", body, content_type="text/xml")
+    assert (reply.status, api.incoming.bodies) == (409, before)
+
+
+def test_no_cancellation_names_a_camt_056_that_could_not_be_stored(cancellable: tuple[Api, str]) -> None:
+    api, one = cancellable
+    body = camt_056(str(api.store.kept[one, 1].end_to_end_id))
+    api.incoming.away = True
+    assert ask(api, one, "cancellation", body, content_type="text/xml").status == 503
+    assert not api.store.decisions(one)
+
+
 def test_a_camt_056_before_its_message_was_read_is_to_be_sent_again(api: Api, schema_folder: Path) -> None:
     api.folder = schema_folder
     one = at(api)

@@ -34,11 +34,10 @@ def cancelling(front: Front) -> Callable[[Request], Answer]:
         sha256 = hashlib.sha256(body).hexdigest()
         message = _read(front, body)
         numbers = _numbers(front, head, message)
-        key = incoming_key(head.transaction_id, f"cancellation-{sha256}")
+        document = Document(incoming_key(head.transaction_id, f"cancellation-{sha256}"), sha256, len(body))
         codes = {one.reason for one in message.references if one.reason}
         reasons = tuple(Reason(code) for code in sorted(codes))
-        stored = front.incoming.put(key, body)
-        return _decided(front, head, DecisionKind.CANCELLATION, stored, numbers, reasons)
+        return _decided(front, head, DecisionKind.CANCELLATION, document, numbers, reasons, body)
 
     return cancel
 
@@ -76,8 +75,13 @@ def _decided(
     message: Document | None = None,
     numbers: tuple[int, ...] = (),
     reasons: tuple[Reason, ...] = (),
+    body: bytes = b"",
 ) -> Answer:
-    """Keep the decision and see that it is carried out; sent again for as long as it has not been."""
+    """Keep the decision and see that it is carried out; sent again for as long as it has not been.
+
+    Args:
+        body: the message's, stored before the decision that names it, and not without one.
+    """
     kept = front.store.decisions(head.transaction_id)
     wanted = wanted_by_client(head, kind, front.clock(), kept, message, numbers, reasons)
     match wanted:
@@ -90,6 +94,8 @@ def _decided(
         case Earlier(decision=standing):
             pass
         case Decision():
+            if message is not None:
+                front.incoming.put(message.key, body)
             standing = front.store.decide(head.transaction_id, wanted)
     if standing.verdict is None:
         send_decide(head.transaction_id, front.store, front.steps, front.clock)
