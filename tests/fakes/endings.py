@@ -34,13 +34,16 @@ from postbus.domain.iso20022.workflow import (
 )
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
+from postbus.domain.posting import PostingInstruction
 from postbus.functions.collect_outcomes import handler as collect_outcomes
 from postbus.functions.decide_message import handler as decide_message
 from postbus.functions.release_message import handler as release_message
 from postbus.functions.time_out_messages import handler as time_out_messages
+from postbus.ports import Settled
 from postbus.runtime.cases import Cases
 from postbus.runtime.queue import Surprises
 from postbus.runtime.steps import process_steps
+from tests.fakes.approvals import ALICE
 from tests.fakes.iso20022 import (
     InMemoryAccounts,
     InMemoryDocuments,
@@ -48,7 +51,7 @@ from tests.fakes.iso20022 import (
     InMemoryNotices,
     InMemorySteps,
 )
-from tests.fakes.ledger import Books, InMemoryOutcomes
+from tests.fakes.ledger import Books, InMemoryLedger, InMemoryOutcomes
 from tests.fakes.messages import CLIENT, NOON, begun, entry, transaction_id
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -198,7 +201,7 @@ class Ending:
                 cases, accounts, self._crashing(self.notices), self.clock
             ),
         }
-        self._collect = collect_outcomes.build(store, steps, self.clock)
+        self._collect = collect_outcomes.build(store, steps, outcomes, self.clock)
         self._look = time_out_messages.build(store, steps, self.clock, timedelta(minutes=10))
         self._begin(transfers, status, reasons, kept, message)
 
@@ -275,6 +278,26 @@ class Ending:
         if standing.state is not OutcomeState.SENDING:
             self.bus.publish([standing.announcement()])
         return standing
+
+    def reversed_unseen(self, number: int, minor: int | None = None) -> None:
+        """Let the ledger have a return that names a transfer it has not seen.
+
+        Args:
+            minor: what the return takes back; ``None`` for what the transfer is of.
+        """
+        record = self.child(number).record
+        assert record is not None
+        back = {**record, "transfer": f"return-{number}", "original_transfer": record["transfer"]}
+        if minor is not None:
+            back["instructed_amount"] = str(minor)
+        transaction = credit_transfers.to_transaction(back)
+        cause = Event.first(
+            "TransactionPostingApproved", transaction.transaction_id, "test", self.clock(), {}
+        )
+        instruction = PostingInstruction(cause, transaction, ALICE, None, self.clock())
+        (answer,) = InMemoryLedger(self.books).post([instruction])
+        assert isinstance(answer, Settled)
+        self.bus.publish([outcome.announcement() for outcome in answer.outcomes])
 
     # -- what comes from outside -------------------------------------------------------------------------
 

@@ -236,8 +236,8 @@ module "collect" {
   timeout_seconds     = var.timeout_seconds
   visibility_seconds  = var.visibility_seconds
   maximum_concurrency = var.maximum_concurrency
-  environment         = local.environments.collect
-  grants              = concat(module.store.grants.advance, local.send_grants.collect)
+  environment         = merge(local.environments.collect, var.ledger.environment)
+  grants              = concat(module.store.grants.advance, local.send_grants.collect, var.ledger.grants.read)
 }
 
 # ACSP -> ACSC | PART | RJCT

@@ -67,10 +67,11 @@ variable "claims" {
 }
 
 variable "ledger" {
-  description = "The ledger: how to find it; decide outcomes, and set money aside."
+  description = "The ledger: how to find it; read and decide outcomes, and set money aside."
   type = object({
     environment = map(string)
     grants = object({
+      read      = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
       decide    = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
       mark_told = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
       earmark   = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))

@@ -20,8 +20,9 @@ output "alarms" {
 }
 
 output "grants" {
-  description = "decide: read an outcome and write one conditionally.  mark_told: that its announcement was accepted.  post: book postings.  earmark: set money aside and give it back.  attend: find what waits for someone, and mark it told."
+  description = "read: an outcome.  decide: that, and write one conditionally.  mark_told: that its announcement was accepted.  post: book postings.  earmark: set money aside and give it back.  attend: find what waits for someone, and mark it told."
   value = {
+    read = [{ sid = "ReadOutcomes", actions = ["dynamodb:GetItem"], resources = [local.ledger_arn], conditions = [] }]
     decide = [
       { sid = "Decide", actions = ["dynamodb:GetItem", "dynamodb:PutItem"], resources = [local.ledger_arn], conditions = [] },
       # Voiding frees the money set aside for the transaction, in the same write.

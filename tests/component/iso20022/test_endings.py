@@ -97,6 +97,56 @@ def test_nothing_is_released_while_a_transfer_is_held() -> None:
     assert child.held_at is not None
 
 
+def test_a_return_that_names_a_transfer_by_mistake_is_not_its_end() -> None:
+    ending = Ending(1)
+    ending.reversed_unseen(1, minor=77)
+    ending.settle()
+    assert (ending.ends, state(ending, 1)) == ([], ChildState.OPEN)
+    ending.pipeline(1, POSTED)
+    ending.settle()
+    assert ending.ends == [Status.ACSC]
+    assert told(ending.message(OUTGOING), "TxSts") == ["ACSC"]
+
+
+def test_a_return_that_came_before_the_transfer_it_is_of_is_its_end() -> None:
+    ending = Ending(1)
+    ending.reversed_unseen(1)
+    ending.settle()
+    assert ending.ends == [Status.RJCT]
+    assert ending.pipeline(1, POSTED).state is VOIDED
+    assert "MS03" in told(ending.message(OUTGOING), "Cd")
+
+
+def test_a_return_told_late_takes_nothing_from_what_is_booked() -> None:
+    ending = Ending(2)
+    ending.reversed_unseen(1, minor=77)
+    early = list(ending.bus.events)
+    ending.pipeline(1, POSTED)
+    ending.collect(*ending.bus.events, *early)
+    assert state(ending, 1) is ChildState.POSTED
+
+
+def test_a_return_that_was_told_before_the_transfer_was_kept_is_told_again_when_that_comes() -> None:
+    ending = Ending(1, kept=False)
+    ending.reversed_unseen(1)
+    ending.settle()
+    ending.store.add_children(ID, [ending.child(1)])
+    assert ending.pipeline(1, POSTED).state is VOIDED
+    ending.settle()
+    assert ending.ends == [Status.RJCT]
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_whether_or_not_a_return_names_it_by_mistake_what_is_overdue_ends(fits: bool) -> None:
+    ending = Ending(1)
+    ending.reversed_unseen(1, minor=None if fits else 77)
+    ending.bus.events.clear()
+    ending.tick(minutes=2)
+    ending.settle()
+    assert ending.ends == [Status.RJCT]
+    assert ending.pipeline(1, POSTED).state is VOIDED
+
+
 def test_a_message_refused_whole_is_answered_with_its_reasons() -> None:
     ending = Ending(1, Status.ACTC, kept=False)
     ending.store.refuse(ID, (Reason("DU01", ("seen before",)),))

@@ -97,6 +97,14 @@ class Outcome:
         code = self.data.get("reason", {}).get("code")
         return self.data.get("original_transaction_id") if code == ORIGINAL_VOIDED else None
 
+    @staticmethod
+    def names_unseen(data: Mapping[str, Any]) -> bool:
+        """Whether an announcement with this ``data`` is of what was voided before it was seen.
+
+        It is the end of what the reversal takes back, and of nothing else under this id (``concerns``).
+        """
+        return "reversed_by" in data and "transaction" not in data
+
     def concerns(self, transaction: Mapping[str, Any] | None) -> bool:
         """Whether it decides about a transaction of this data; ``None`` where nothing is known of it.
 

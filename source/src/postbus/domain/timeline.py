@@ -7,6 +7,7 @@ from typing import Any
 
 from postbus.domain.event import Event
 from postbus.domain.lifecycle import FACTS, FINAL_STATES, State, state_of
+from postbus.domain.outcome import Outcome
 
 # However long a dependency is away, a stuck transaction is tried again so often.
 LONGEST_PAUSE = timedelta(hours=6)
@@ -66,7 +67,7 @@ class Story:
         A reversal that names what was never seen voids it in the reversal's own story, and in vain if what
         comes then is not what it takes back.  Only the outcome tells which of the two it is.
         """
-        named = [e for e in self.events if "reversed_by" in e.data and "transaction" not in e.data]
+        named = [event for event in self.events if Outcome.names_unseen(event.data)]
         mine = {event.correlation_id for event in self.events if event not in named}
         foreign = {event.event_id for event in named if event.correlation_id not in mine}
         return replace(self, events=tuple(event for event in self.events if event.event_id not in foreign))

@@ -50,6 +50,18 @@ def voiding(child: Child, standing: Outcome | None, decision: Decision, at: date
     return release.cancel(first, command)
 
 
+def finished_unseen(child: Child, outcome: Outcome | None) -> Finished | None:
+    """The final state of a transfer of which a reversal was told before it came; ``None`` if it goes on.
+
+    Args:
+        outcome: what is kept under its id now.
+    """
+    if child.record is None or outcome is None:
+        return None
+    transaction = credit_transfers.to_transaction(child.record)
+    return finished_by(child, outcome) if outcome.concerns(transaction.to_data()) else None
+
+
 def finished_by(child: Child, outcome: Outcome) -> Finished | None:
     """The final state of a transfer by its outcome; ``None`` for one that is not decided, or being sent."""
     ended = progress.ended(outcome.event_type, outcome.data)
