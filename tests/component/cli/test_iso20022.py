@@ -12,7 +12,6 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 
 from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
-from postbus.cli import iso20022
 from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.workflow import OUTGOING, DecisionKind, Head, StepName
 from postbus.functions.serve_iso20022.handler import build
@@ -244,9 +243,3 @@ def test_a_message_the_api_refuses_is_told_with_its_words(world: World, served: 
     answer = world.run("iso20022", "send", str(empty))
     assert answer.exit_code == 1
     assert "400: Bad Request" in answer.stderr
-
-
-def test_an_emulators_paths_stand_behind_its_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566/")
-    assert iso20022._reached("/oauth2/token") == "http://127.0.0.1:4566/oauth2/token"
-    assert iso20022._reached("https://auth.example/token") == "https://auth.example/token"

@@ -1,7 +1,6 @@
 """ISO 20022 messages: what waits for a person, the decisions about it, and a client to send one with."""
 
 import hashlib
-import os
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -398,9 +397,8 @@ def _say(desk: Desk, as_json: bool, line: str) -> None:
 
 
 def _api(desk: Desk, client: str | None) -> "HttpMessageApi":
-    from postbus.adapters.bearer_credentials import BearerCredentials
-    from postbus.adapters.iso20022_api import HttpMessageApi
     from postbus.adapters.secrets import Secret
+    from postbus.runtime.message_api import message_api
 
     front = desk.deployment.names.get("iso20022")
     if not isinstance(front, Mapping) or not front.get("client_secrets"):
@@ -410,26 +408,4 @@ def _api(desk: Desk, client: str | None) -> "HttpMessageApi":
     name = client or next((one for one in sorted(names) if one != "mq-bridge"), "")
     if name not in names:
         raise CannotRun(f"--client: no {name!r}; there is {', '.join(sorted(names))}.")
-    secret = _Reached(Secret(desk.deployment.client("secretsmanager"), names[name]))
-    return HttpMessageApi.at(_reached(str(front["url"])), BearerCredentials(secret))
-
-
-class _Reached:
-    """A client's credentials, with a token URL that can be reached from here."""
-
-    def __init__(self, secret: Any) -> None:
-        self._secret = secret
-
-    def read(self) -> Mapping[str, str]:
-        fields = dict(self._secret.read())
-        if "token_url" in fields:
-            fields["token_url"] = _reached(fields["token_url"])
-        return fields
-
-    def forget(self) -> None:
-        self._secret.forget()
-
-
-def _reached(url: str) -> str:
-    """An emulator has no host names of its own: its paths stand behind its endpoint."""
-    return os.environ.get("AWS_ENDPOINT_URL", "").rstrip("/") + url if url.startswith("/") else url
+    return message_api(str(front["url"]), Secret(desk.deployment.client("secretsmanager"), names[name]))

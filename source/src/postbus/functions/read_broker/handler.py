@@ -48,16 +48,14 @@ def build(
 
 
 def bind(config: "Config") -> Callable[[Any], dict[str, int]]:
-    from postbus.adapters.bearer_credentials import BearerCredentials
     from postbus.adapters.cloudwatch_metrics import CloudWatchMetrics
-    from postbus.adapters.iso20022_api import HttpMessageApi
     from postbus.adapters.rabbitmq_broker import Endpoint, RabbitMqReader
     from postbus.adapters.secrets import Secret
     from postbus.runtime.clients import client
+    from postbus.runtime.message_api import message_api
 
     secrets = client("secretsmanager")
     broker_secret = Secret(secrets, config.text("BROKER_SECRET_ID"))
-    api_credentials = BearerCredentials(Secret(secrets, config.text("API_SECRET_ID")))
     endpoint = Endpoint(
         config.text("BROKER_HOST"),
         config.integer("BROKER_PORT", 5671),
@@ -71,7 +69,7 @@ def bind(config: "Config") -> Callable[[Any], dict[str, int]]:
             config.text("BROKER_REFUSED_QUEUE"),
             config.integer("BROKER_IN_HAND", 10),
         ),
-        HttpMessageApi.at(config.text("API_URL"), api_credentials),
+        message_api(config.text("API_URL"), Secret(secrets, config.text("API_SECRET_ID"))),
         CloudWatchMetrics(client("cloudwatch"), config.text("METRICS_NAMESPACE", "Postbus"), "read_broker"),
         config.integer("READ_SECONDS", 45),
     )

@@ -36,14 +36,13 @@ def build(api: MessageApi, writer: BrokerWriter) -> Callable[[Any], None]:
 
 
 def bind(config: "Config") -> Callable[[Any], None]:
-    from postbus.adapters.bearer_credentials import BearerCredentials
-    from postbus.adapters.iso20022_api import HttpMessageApi
     from postbus.adapters.rabbitmq_broker import Endpoint, RabbitMqWriter
     from postbus.adapters.secrets import Secret
     from postbus.runtime.clients import client
+    from postbus.runtime.message_api import message_api
 
     secrets = client("secretsmanager")
-    api_credentials = BearerCredentials(Secret(secrets, config.text("API_SECRET_ID")))
+    api = message_api(config.text("API_URL"), Secret(secrets, config.text("API_SECRET_ID")))
     writer = RabbitMqWriter(
         Endpoint(
             config.text("BROKER_HOST"),
@@ -54,7 +53,7 @@ def bind(config: "Config") -> Callable[[Any], None]:
         config.values.get("POSTBUS_BROKER_EXCHANGE", ""),
         config.text("BROKER_ROUTING_KEY"),
     )
-    return build(HttpMessageApi.at(config.text("API_URL"), api_credentials), writer)
+    return build(api, writer)
 
 
 lambda_handler = message_function(bind)
