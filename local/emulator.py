@@ -15,6 +15,10 @@ START_SECONDS = 30.0
 # As many functions at once as two cores can bear: a burst waits instead of starting a process each.
 ACCOUNT_CONCURRENCY = 24
 
+# It keeps all it was ever told, and nearly none of it ever becomes garbage: what has survived the collector's
+# first two looks is looked at again a hundred times more seldom than Python would by itself.
+_PROGRAM = "import gc, uvicorn; gc.set_threshold(10_000, 20, 1_000); uvicorn.main()"
+
 
 def process(settings: Settings) -> Background:
     return Background("emulator", settings.folder)
@@ -38,7 +42,7 @@ def start(settings: Settings) -> None:
             f"Port {settings.port} is in use by another program.\n"
             f"End that program, or choose another port: POSTBUS_PORT={settings.port + 1} make demo"
         )
-    emulator.start([str(python), "-m", "uvicorn", *_server(settings)], environment(settings))
+    emulator.start([str(python), "-c", _PROGRAM, *_server(settings)], environment(settings))
     _await_health(settings)
 
 
