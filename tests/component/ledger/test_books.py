@@ -78,6 +78,12 @@ def test_a_changed_balance_is_found(tables: TableWorld, books: LedgerBooks) -> N
     assert list(books.verify().wrong) == ["DE-SAV-0002#EUR#000"]
 
 
+def test_money_that_stays_set_aside_for_nobody_is_found(tables: TableWorld, books: LedgerBooks) -> None:
+    traffic(tables)
+    tables.client.delete_item(TableName="ledger", Key={"transaction_id": {"S": "visa-E1"}})
+    assert list(books.verify().wrong) == ["NL-CUR-0001#EUR#000"]
+
+
 def test_a_deleted_posting_is_found(tables: TableWorld, books: LedgerBooks) -> None:
     traffic(tables)
     tables.client.delete_item(TableName="ledger", Key={"transaction_id": {"S": "visa-T1"}})

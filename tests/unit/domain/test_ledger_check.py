@@ -8,6 +8,7 @@ import pytest
 from postbus.domain.ledger_check import Balance, Posting, Report, check
 from postbus.domain.money import Money
 from postbus.domain.posting import Direction, Entry
+from postbus.domain.settlement import Earmark
 
 EUR = "EUR"
 
@@ -24,6 +25,7 @@ class Books:
     """Books that write themselves, and let something happen at each read."""
 
     stored: dict[str, Posting] = field(default_factory=dict)
+    earmarks: list[Earmark] = field(default_factory=list)
     balances: dict[str, Balance] = field(default_factory=dict)
     at_scan: list[Callable[[], None]] = field(default_factory=list)
     scans: int = 0
@@ -46,11 +48,11 @@ class Books:
     def read_balances(self) -> Mapping[str, Balance]:
         return dict(self.balances)
 
-    def read_postings(self) -> Iterable[Posting]:
+    def read_postings(self) -> Iterable[Posting | Earmark]:
         self.scans += 1
         if self.at_scan:
             self.at_scan.pop(0)()
-        return list(self.stored.values())
+        return [*self.stored.values(), *self.earmarks]
 
     def check(self) -> Report:
         return check(self.read_balances, self.read_postings)
@@ -94,7 +96,20 @@ def test_what_is_available_must_be_balance_and_overdraft_less_earmarks(books: Bo
     assert list(books.check().wrong) == ["A#EUR#000"]
     key = "A#EUR#000"
     books.balances[key] = replace(books.balances[key], earmarks_minor=800, overdraft_minor=200)
+    books.earmarks += [Earmark("A", Money(300, EUR)), Earmark("A", Money(500, EUR))]
     assert books.check().wrong == {}
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_a_balance_says_is_set_aside_must_be_the_sum_of_the_earmarks(books: Books, lost: bool) -> None:
+    key = "A#EUR#000"
+    said = 800 if lost else 0
+    books.move("A", 0, available=-said)
+    books.balances[key] = replace(books.balances[key], earmarks_minor=said)
+    books.earmarks += [Earmark("A", Money(300, EUR))]
+    assert list(books.check().wrong) == [key]
+    books.earmarks += [Earmark("C", Money(1, EUR))]
+    assert books.check().wrong.keys() == {key, "C#EUR#000"}
 
 
 def test_a_posting_whose_entries_do_not_sum_to_zero_is_wrong(books: Books) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from postbus.adapters.aws_calls import answering
-from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
+from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes, earmark_of
 from postbus.domain.ledger_check import Balance, Posting, Report, check
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.money import Money
 from postbus.domain.posting import Entry
-from postbus.domain.settlement import LEDGER
+from postbus.domain.settlement import LEDGER, Earmark
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -90,14 +90,17 @@ class LedgerBooks:
             for item in self._scan(self._balances_table)
         }
 
-    def _postings(self) -> Iterator[Posting]:
+    def _postings(self) -> Iterator[Posting | Earmark]:
         items = self._scan(
             self._ledger_table,
             # Not what only a held transaction keeps, which may be large.
-            ProjectionExpression="transaction_id, #state, #data, reversed_minor, reversed_billing_minor",
+            ProjectionExpression="transaction_id, #state, #data, reversed_minor, reversed_billing_minor, "
+            "earmark_account, earmark_currency, earmark_minor",
             ExpressionAttributeNames={"#state": "state", "#data": "data"},
         )
         for item in items:
+            if (earmark := earmark_of(item)) is not None:
+                yield earmark
             if item.get("state", {}).get("S") != OutcomeState.POSTED.value:
                 continue
             data = json.loads(item["data"]["S"])

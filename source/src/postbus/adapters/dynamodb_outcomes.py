@@ -74,9 +74,17 @@ def earmark_attributes(earmark: Earmark, table: str) -> Item:
     }
 
 
+def earmark_of(item: Item) -> Earmark | None:
+    """What is set aside for a transaction, by its item."""
+    if "earmark_minor" not in item:
+        return None
+    money = Money(int(item["earmark_minor"]["N"]), item["earmark_currency"]["S"])
+    return Earmark(item["earmark_account"]["S"], money)
+
+
 def from_item(item: Item) -> Stored:
     """What an item says; it may hold no more than an earmark yet."""
-    outcome = earmark = None
+    outcome = None
     if "state" in item:
         outcome = Outcome(
             transaction_id=item["transaction_id"]["S"],
@@ -90,10 +98,9 @@ def from_item(item: Item) -> Stored:
             context=json.loads(item["context"]["S"]) if "context" in item else None,
             replay=item["replay"]["S"] if "replay" in item else None,
         )
-    if "earmark_minor" in item:
-        money = Money(int(item["earmark_minor"]["N"]), item["earmark_currency"]["S"])
-        earmark = Earmark(item["earmark_account"]["S"], money)
-    return Stored(outcome, earmark, _number(item, "reversed_minor"), _number(item, "reversed_billing_minor"))
+    return Stored(
+        outcome, earmark_of(item), _number(item, "reversed_minor"), _number(item, "reversed_billing_minor")
+    )
 
 
 def _number(item: Item, name: str) -> int:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from postbus.domain.money import Money
-from postbus.domain.posting import Direction, Entry, imbalance
+from postbus.domain.posting import Direction, Entry, balance_key, imbalance
+from postbus.domain.settlement import Earmark
 
 _ROUNDS = 4
 
@@ -39,7 +40,7 @@ class Balance:
     """A balance item as it is stored; amounts in minor units.
 
     Attributes:
-        earmarks_minor: the sum of what is set aside.
+        earmarks_minor: what it says is set aside in all.
         version: grows with every change.
     """
 
@@ -79,6 +80,7 @@ class _Sums:
 
     postings: int = 0
     by_key: Counter[str] = field(default_factory=Counter)
+    earmarked: Counter[str] = field(default_factory=Counter)
     debits: Counter[str] = field(default_factory=Counter)
     credits: Counter[str] = field(default_factory=Counter)
     uneven: dict[str, str] = field(default_factory=dict)
@@ -86,7 +88,10 @@ class _Sums:
     counted: dict[str, tuple[int, int]] = field(default_factory=dict)
     limits: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def add(self, posting: Posting) -> None:
+    def add(self, posting: Posting | Earmark) -> None:
+        if isinstance(posting, Earmark):
+            self.earmarked[balance_key(posting.account_id, posting.amount.currency)] += posting.amount.minor
+            return
         self.postings += 1
         for entry in posting.entries:
             self.by_key[entry.balance_key] += entry.signed_minor
@@ -117,13 +122,16 @@ class _Sums:
 
 
 def check(
-    balances: Callable[[], Balances], postings: Callable[[], Iterable[Posting]], rounds: int = _ROUNDS
+    balances: Callable[[], Balances],
+    postings: Callable[[], Iterable[Posting | Earmark]],
+    rounds: int = _ROUNDS,
 ) -> Report:
     """Compare every balance with its entries, and debits with credits.
 
     Args:
         balances: reads all balance items by key, each as it is when it is read.
-        postings: reads all postings that were committed before the call, and perhaps some later ones.
+        postings: reads all postings that were committed before the call, and perhaps some later ones; and
+            likewise what is set aside.
         rounds: how often the books are gone through at most; once is enough when nothing moves.
     """
     pending: set[str] | None = None  # keys yet to be confirmed; None: all
@@ -139,10 +147,10 @@ def check(
 
         faults = sums.faults()
         moved = set()
-        for key in before.keys() | after.keys() | sums.by_key.keys():
+        for key in before.keys() | after.keys() | sums.by_key.keys() | sums.earmarked.keys():
             if before.get(key) != after.get(key):
                 moved.add(key)
-            elif fault := _fault(after.get(key), sums.by_key[key]):
+            elif fault := _fault(after.get(key), sums.by_key[key], sums.earmarked[key]):
                 faults[key] = fault
         wrong |= {place: fault for place, fault in faults.items() if suspected.get(place) == fault}
         suspected = {place: fault for place, fault in faults.items() if place not in wrong}
@@ -155,12 +163,17 @@ def check(
     return Report(sums.postings, trial, wrong, unconfirmed)
 
 
-def _fault(balance: Balance | None, sum_minor: int) -> str | None:
-    """What is wrong with a balance item that stood still while its entries were added up."""
+def _fault(balance: Balance | None, sum_minor: int, earmarked_minor: int) -> str | None:
+    """What is wrong with a balance item that stood still while its entries and earmarks were added up."""
     if balance is None:
-        return f"its entries sum to {sum_minor}, and it has no balance" if sum_minor else None
+        if not sum_minor and not earmarked_minor:
+            return None
+        return f"its entries sum to {sum_minor}, its earmarks to {earmarked_minor}, and it has no balance"
     if balance.balance_minor != sum_minor:
         return f"balance {balance.balance_minor} at version {balance.version}, its entries sum to {sum_minor}"
+    if balance.earmarks_minor != earmarked_minor:
+        told = f"{balance.earmarks_minor} set aside at version {balance.version}"
+        return f"{told}, its earmarks sum to {earmarked_minor}"
     available = balance.balance_minor + balance.overdraft_minor - balance.earmarks_minor
     if balance.available_minor != available:
         return f"available {balance.available_minor} at version {balance.version}, should be {available}"
