@@ -274,3 +274,35 @@ module "time_out" {
   environment     = local.environments.time_out
   grants          = concat(module.store.grants.overdue, module.store.grants.advance, local.send_grants.time_out)
 }
+
+# What was being sent to another ledger when it was to be taken back, as decide logs it.
+resource "aws_cloudwatch_log_metric_filter" "being_sent" {
+  count          = var.context.alarm_topic_arn == null ? 0 : 1
+  name           = "being-sent"
+  log_group_name = module.decide.log_group
+  pattern        = "{ $.transfers_being_sent = * }"
+
+  metric_transformation {
+    namespace = var.context.environment.POSTBUS_METRICS_NAMESPACE
+    name      = "TransfersBeingSent"
+    value     = "$.transfers_being_sent"
+    unit      = "Count"
+  }
+}
+
+# Once is a race that the ledger's answer ends.  What stands still is decided again every ten minutes, so a second
+# quarter of an hour says that the answer does not come.
+resource "aws_cloudwatch_metric_alarm" "being_sent" {
+  count               = var.context.alarm_topic_arn == null ? 0 : 1
+  alarm_name          = "${var.context.prefix}postbus-being-sent"
+  alarm_description   = "Transfers that were cancelled, rejected or overdue are still being sent to the posting system, and nothing but its answer ends them: is it away?"
+  namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE
+  metric_name         = "TransfersBeingSent"
+  statistic           = "Sum"
+  period              = 900
+  evaluation_periods  = 2
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.context.alarm_topic_arn]
+}

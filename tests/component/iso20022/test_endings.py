@@ -556,6 +556,25 @@ def test_a_step_that_nobody_took_is_sent_again() -> None:
     assert ending.steps.sent == [(ID, StepName.RELEASE, 1)]
 
 
+def test_what_is_being_sent_elsewhere_is_looked_at_every_ten_minutes_until_it_is_answered() -> None:
+    ending = Ending(1)
+    ending.pipeline(1, SENDING)
+    ending.tick(minutes=2)
+    ending.settle()
+    for _ in range(3):
+        before = ending.head.steps[StepName.DECIDE].attempt
+        assert ending.tick(minutes=10.1) == {"timed_out": 0, "sent_again": 1}
+        ending.settle()
+        assert ending.head.steps[StepName.DECIDE].attempt == before + 1
+    # The clock has had its say, so that the next ones have its time.
+    assert list(ending.store.overdue(ending.now)) == []
+    ending.pipeline(1, POSTED)
+    ending.bus.events.clear()
+    ending.tick(minutes=10.1)
+    ending.settle()
+    assert ending.ends == [Status.ACSC]
+
+
 def test_events_that_were_lost_are_made_up_for_by_the_outcomes() -> None:
     ending = Ending(2)
     for number in (1, 2):

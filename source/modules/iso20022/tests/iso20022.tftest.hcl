@@ -175,3 +175,22 @@ run "tells_of_every_queue_and_function" {
     error_message = "a function that no dashboard shows"
   }
 }
+
+run "rings_when_what_was_to_be_taken_back_stays_with_another_ledger" {
+  command = apply
+
+  assert {
+    condition     = aws_cloudwatch_log_metric_filter.being_sent[0].log_group_name == "/aws/lambda/test-postbus-decide-message" && aws_cloudwatch_log_metric_filter.being_sent[0].metric_transformation[0].value == "$.transfers_being_sent"
+    error_message = "the figure would be looked for where it is not logged"
+  }
+
+  assert {
+    condition     = [for alarm in aws_cloudwatch_metric_alarm.being_sent : [alarm.namespace, alarm.metric_name, alarm.threshold, alarm.statistic]] == [for filter in aws_cloudwatch_log_metric_filter.being_sent : [filter.metric_transformation[0].namespace, filter.metric_transformation[0].name, 0, "Sum"]]
+    error_message = "the alarm would look at another metric than the one that is kept"
+  }
+
+  assert {
+    condition     = contains(output.alarms, aws_cloudwatch_metric_alarm.being_sent[0].arn) && aws_cloudwatch_metric_alarm.being_sent[0].alarm_actions == toset([var.context.alarm_topic_arn])
+    error_message = "nobody would hear of it"
+  }
+}

@@ -102,8 +102,8 @@ def build(cases: Cases, outcomes: Outcomes, bus: EventBus, clock: Clock) -> Step
             store.finish_children(head.transaction_id, [one for one in finished if one is not None])
             being_sent += finished.count(None)
         if being_sent:
-            # Terraform makes this a metric: only the other ledger's answer ends it.
-            extra = {"transaction_id": head.transaction_id, "transfers": being_sent}
+            # Terraform makes this figure a metric: only the other ledger's answer ends it.
+            extra = {"transaction_id": head.transaction_id, "transfers_being_sent": being_sent}
             logger().warning("being sent, not taken back", extra=extra)
 
     def void(covered: tuple[Child, Decision]) -> Finished | None:
