@@ -15,6 +15,7 @@ from postbus.domain.iso20022.checks import NeedsDecision, Refused
 from postbus.domain.iso20022.decisions import MOST_CANCELLATIONS, is_allowed
 from postbus.domain.iso20022.mandates import Mandate
 from postbus.domain.iso20022.messages import MessageType, Reason, Status
+from postbus.domain.iso20022.notices import Notice
 from postbus.domain.iso20022.workflow import (
     CANCELLATION_ANSWER,
     OUTGOING,
@@ -753,7 +754,7 @@ def test_a_cancellation_request_is_decided_where_it_belongs_and_answered_by_that
     assert (decision.kind, decision.numbers, decision.by) == (DecisionKind.CANCELLATION, (2,), CLIENT)
     assert world.steps.sent[-1][:2] == (original.transaction_id, StepName.DECIDE)
     answer = answered(world, original, decision, b"<camt.029/>")
-    assert world.run(PROCESS, request) == Took()
+    assert world.run(PROCESS, request) == Next(RELEASE)
     head = world.head(request)
     assert (head.status, head.documents[OUTGOING]) == (Status.ACSC, answer)
     assert len(world.messages.decisions(original.transaction_id)) == 1
@@ -771,7 +772,7 @@ def test_of_two_cancellations_of_one_payment_each_has_the_answer_to_its_own(worl
     assert isinstance(world.run(PROCESS, second), Defer)
     others = answered(world, original, other, b"<second/>")
     for request, answer in ((first, own), (second, others)):
-        assert world.run(PROCESS, request) == Took()
+        assert world.run(PROCESS, request) == Next(RELEASE)
         assert world.head(request).documents[OUTGOING] == answer
 
 
@@ -829,7 +830,7 @@ def test_a_cancellation_that_waits_for_its_answer_is_not_timed_out(world: World)
     assert not is_allowed(late, world.head(request))
     (decision,) = world.messages.decisions(original.transaction_id)
     answered(world, original, decision, b"<camt.029/>")
-    assert world.run(PROCESS, request) == Took()
+    assert world.run(PROCESS, request) == Next(RELEASE)
     assert world.head(request).status is Status.ACSC
 
 
@@ -885,6 +886,25 @@ def test_a_status_request_is_answered_with_the_present_status(world: World) -> N
     assert b"pacs.002" in body
     assert b"<TxSts>ACSP</TxSts>" in body
     assert b"<OrgnlMsgId>M-1</OrgnlMsgId>" in body
+
+
+def test_whoever_listens_is_told_that_a_request_has_ended(world: World) -> None:
+    original = world.through(pacs_008(transfer(1)))
+    cancellation = asked(world, camt_056("M-1"))
+    (decision,) = world.messages.decisions(original.transaction_id)
+    answer = answered(world, original, decision, b"<camt.029/>")
+    world.run(PROCESS, cancellation)
+    notices, cases = InMemoryNotices(), Cases(world.messages, world.documents, world.documents, world.schemas)
+    release = release_message.build(cases, world.accounts, notices, lambda: NOON)
+    for request in (world.through(pacs_028("M-1"), 3).transaction_id, cancellation):
+        # Whatever was lost on the way, the release is asked for again.
+        for _ in range(2):
+            assert world.run(PROCESS, request) == Next(RELEASE)
+        assert release(StepCall(request, RELEASE, 1)) == Took()
+        assert notices.told[-1] == Notice.of(world.head(request))
+        assert notices.told[-1].status is Status.ACSC
+    assert world.head(cancellation).documents == {OUTGOING: answer}
+    assert b"M-1" not in "".join(notice.to_json() for notice in notices.told).encode()
 
 
 def test_a_status_request_about_what_is_held_tips_nobody_off(world: World) -> None:

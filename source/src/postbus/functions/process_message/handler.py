@@ -45,7 +45,10 @@ def build(
         head = messages.head(call.transaction_id)
         if head is None or head.status is Status.ACCP:
             raise InvariantBroken(f"transaction {call.transaction_id} was not received")
-        if head.status in FINAL or head.children is not None:
+        if head.status in FINAL and head.children is None:
+            # A request that was answered; the release tells it.
+            return Next(StepName.RELEASE)
+        if head.children is not None:
             return settlement.settle(head)
         if head.status is Status.ACTC and head.reasons:
             return Next(StepName.RELEASE)

@@ -27,7 +27,6 @@ from postbus.domain.iso20022.workflow import (
     Next,
     StepName,
     StepResult,
-    Took,
     answer_to,
 )
 from postbus.domain.steps import Defer
@@ -108,7 +107,7 @@ class Requests:
             # From here on its time is not over before it is answered: what was refused must not cancel.
             head = self.messages.append(head, Entry(status=Status.ACSP, at=self.clock(), by=_BY))
         if head.status in FINAL:
-            return Took()
+            return Next(StepName.RELEASE)
         own = self.messages.decisions(head.transaction_id)
         if any(one.kind in ENDS_AS and one.verdict is None for one in own):
             return Defer("its own end is being decided")
@@ -143,13 +142,16 @@ class Requests:
         return self._end(head, self.outgoing.put(key, written.body))
 
     def _end(self, head: Head, answer: Document) -> StepResult:
-        """The request is carried out; whether that was what its sender hoped for, the answer says."""
+        """The request is carried out; whether that was what its sender hoped for, the answer says.
+
+        That it has ended, the release tells whoever listens.
+        """
         if head.status is Status.ACTC:
             head = self.messages.append(head, Entry(status=Status.ACSP, at=self.clock(), by=_BY))
         if head.status is Status.ACSP:
             entry = Entry(status=Status.ACSC, at=self.clock(), by=_BY)
             self.messages.append(head, entry, {OUTGOING: answer})
-        return Took()
+        return Next(StepName.RELEASE)
 
 
 def _standing(child: Child, status: Status, standing: Sequence[Decision]) -> Standing:
