@@ -681,6 +681,27 @@ def test_of_several_returns_each_goes_as_soon_as_what_it_returns_is_booked(world
     assert sum("original_transfer" in record for record in world.transfers.records.values()) == 2
 
 
+def test_a_crash_at_any_call_of_returns_that_wait_changes_nothing_of_the_end() -> None:
+    def told(moment: int) -> tuple[int, Any]:
+        world = World()
+        first = world.through(pacs_008(transfer(1)))
+        second = world.through(pacs_008(transfer(2), message_id="M-2"), 2)
+        booked(world, first)
+        world.moments, world.at_call = 0, crashing_at(moment)
+        returned = world.hand_in(pacs_004(f"{UETR} {OTHER_UETR}", "4.00"), 3)
+        until_done(world, returned)
+        booked(world, second)
+        until_done(world, returned)
+        assert sum("original_transfer" in record for record in world.transfers.records.values()) == 2
+        assert world.transfers.writes == 4
+        return world.moments, end_state(world, returned)
+
+    moments, undisturbed = told(0)
+    assert moments > 30
+    for moment in range(1, moments + 1):
+        assert told(moment)[1] == undisturbed, moment
+
+
 def test_a_return_of_what_ends_unbooked_lets_its_message_end(world: World) -> None:
     first = world.through(pacs_008(transfer(1)))
     second = world.through(pacs_008(transfer(2), message_id="M-2"), 2)
