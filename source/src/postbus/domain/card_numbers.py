@@ -126,7 +126,7 @@ def is_iban(text: str) -> bool:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    if is_iban(text):
+    if _has_few_digits(text) or is_iban(text):
         return
     for chain in _GROUPED.finditer(_without_identifiers(text)):
         if sum(map(str.isdecimal, chain.group())) >= _FEWEST:
@@ -169,9 +169,16 @@ def _holds_one(run: str) -> bool:
 
 
 def _long_spans(text: str) -> Iterator[tuple[int, int]]:
+    if _has_few_digits(text):
+        return
     for chain in _GROUPED.finditer(_without_identifiers(text)):
         if sum(map(str.isdecimal, chain.group())) >= _FEWEST:
             yield chain.span()
+
+
+def _has_few_digits(text: str) -> bool:
+    """Whether the text holds no long number for sure: most fields do not, and are not searched further."""
+    return len(text) < _FEWEST or sum(map(str.isdecimal, text)) < _FEWEST
 
 
 def _without_identifiers(text: str) -> str:
