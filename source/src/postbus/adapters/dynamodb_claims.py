@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from postbus.adapters.aws_calls import answering, code_of
-from postbus.adapters.several import several
+from postbus.adapters.several import KeptThreads
 from postbus.domain.duplicates import Claim
 from postbus.domain.event import format_time, parse_time
 
@@ -32,6 +32,7 @@ class DynamoDbClaims:
         self._client = client
         self._table = table
         self._clock = clock
+        self._threads = KeptThreads()
 
     def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
         """See ``ports.ClaimStore``; keys that differ are claimed at the same time, and one that
@@ -42,11 +43,11 @@ class DynamoDbClaims:
 
         def in_order(indices: list[int]) -> list[tuple[int, Claim]]:
             runs = groupby(indices, lambda index: wanted[index])
-            made = ((self._claim(claim), run) for claim, run in runs)
-            return [(index, standing) for standing, run in made for index in run]
+            claimed = ((self._claim(claim), run) for claim, run in runs)
+            return [(index, standing) for standing, run in claimed for index in run]
 
-        with several(len(per_key)) as each:
-            standing = dict(pair for pairs in each(in_order, per_key.values()) for pair in pairs)
+        made = self._threads.each(in_order, per_key.values())
+        standing = dict(pair for pairs in made for pair in pairs)
         return [standing[index] for index in range(len(wanted))]
 
     def _claim(self, wanted: Claim) -> Claim:
