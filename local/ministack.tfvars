@@ -21,6 +21,9 @@ timeline_maximum_concurrency        = 2
 iso20022_maximum_concurrency        = 2
 iso20022_reserved_concurrency       = null
 
+# What only records is never in a hurry: while one batch is in work the next one fills, to the ten it may have.
+recording_reserved_concurrency = 1
+
 # A killed worker's messages come back after this.
 function_timeout_seconds = 20
 queue_visibility_seconds = 30

@@ -250,6 +250,7 @@ module "timeline" {
   batch_size              = var.timeline_batch_size
   batching_window_seconds = var.timeline_batching_window_seconds
   maximum_concurrency     = var.timeline_maximum_concurrency
+  reserved_concurrency    = var.recording_reserved_concurrency
   timeout_seconds         = var.function_timeout_seconds
   visibility_seconds      = var.queue_visibility_seconds
   sweep_every_minutes     = var.sweep_every_minutes
@@ -328,21 +329,22 @@ resource "aws_cloudwatch_metric_alarm" "unsettled" {
 
 # Every state: kept for the auditors.
 module "audit" {
-  source             = "./modules/audit"
-  context            = local.context
-  bus                = module.event_bus.bus
-  pattern            = local.routes["audit"].pattern
-  archive            = module.packages.archives["core"]
-  force_destroy      = var.force_destroy_buckets
-  keep_days          = var.audit_days
-  object_lock_days   = var.audit_object_lock_days
-  buffer_mb          = var.audit_buffer.mb
-  buffer_seconds     = var.audit_buffer.seconds
-  data_event_trail   = var.data_event_trail
-  trail_table_arns   = [for table in values(local.tables) : "${local.arns.dynamodb}:table/${table}"]
-  trail_bucket_arns  = concat([module.rulesets.bucket_arn], [for bucket in values(local.message_buckets) : "arn:${local.partition}:s3:::${bucket}"])
-  timeout_seconds    = var.function_timeout_seconds
-  visibility_seconds = var.queue_visibility_seconds
+  source               = "./modules/audit"
+  context              = local.context
+  bus                  = module.event_bus.bus
+  pattern              = local.routes["audit"].pattern
+  archive              = module.packages.archives["core"]
+  force_destroy        = var.force_destroy_buckets
+  keep_days            = var.audit_days
+  object_lock_days     = var.audit_object_lock_days
+  buffer_mb            = var.audit_buffer.mb
+  buffer_seconds       = var.audit_buffer.seconds
+  data_event_trail     = var.data_event_trail
+  trail_table_arns     = [for table in values(local.tables) : "${local.arns.dynamodb}:table/${table}"]
+  trail_bucket_arns    = concat([module.rulesets.bucket_arn], [for bucket in values(local.message_buckets) : "arn:${local.partition}:s3:::${bucket}"])
+  timeout_seconds      = var.function_timeout_seconds
+  visibility_seconds   = var.queue_visibility_seconds
+  reserved_concurrency = var.recording_reserved_concurrency
 }
 
 # HELD, POSTED, FAILED, REJECTED, VOIDED: told to whoever subscribes.

@@ -400,6 +400,12 @@ variable "timeline_maximum_concurrency" {
   default     = 10
 }
 
+variable "recording_reserved_concurrency" {
+  description = "The most batches of events at once on their way to the timeline and, where a function carries them, to the audit stream: for an emulator that fills its batches only while another is in work; null on AWS, where timeline_maximum_concurrency bounds it."
+  type        = number
+  default     = null
+}
+
 variable "sweep_every_minutes" {
   description = "Minutes between two looks for transactions that got stuck."
   type        = number

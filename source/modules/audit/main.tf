@@ -168,20 +168,21 @@ resource "aws_cloudwatch_event_target" "firehose" {
 }
 
 module "forward" {
-  count               = local.direct ? 0 : 1
-  source              = "../processor"
-  context             = var.context
-  bus                 = var.bus
-  name                = "audit"
-  description         = "Every event, once -> audit bucket"
-  step                = "forward_audit"
-  pattern             = var.pattern
-  archive             = var.archive
-  timeout_seconds     = var.timeout_seconds
-  visibility_seconds  = var.visibility_seconds
-  maximum_concurrency = 2
-  environment         = { POSTBUS_AUDIT_STREAM = local.name }
-  grants              = [{ sid = "Put", actions = ["firehose:PutRecordBatch"], resources = [local.stream_arn], conditions = [] }]
+  count                = local.direct ? 0 : 1
+  source               = "../processor"
+  context              = var.context
+  bus                  = var.bus
+  name                 = "audit"
+  description          = "Every event, once -> audit bucket"
+  step                 = "forward_audit"
+  pattern              = var.pattern
+  archive              = var.archive
+  timeout_seconds      = var.timeout_seconds
+  visibility_seconds   = var.visibility_seconds
+  maximum_concurrency  = 2
+  reserved_concurrency = var.reserved_concurrency
+  environment          = { POSTBUS_AUDIT_STREAM = local.name }
+  grants               = [{ sid = "Put", actions = ["firehose:PutRecordBatch"], resources = [local.stream_arn], conditions = [] }]
 }
 
 # Who read or wrote a payment's data by way of the API.

@@ -76,6 +76,12 @@ variable "timeout_seconds" {
   type        = number
 }
 
+variable "reserved_concurrency" {
+  description = "The most runs of the forwarding function at once; null for no bound of its own."
+  type        = number
+  default     = null
+}
+
 variable "visibility_seconds" {
   description = "Of the forwarding function's queue; null for six times its timeout."
   type        = number

@@ -74,6 +74,7 @@ module "record" {
   batch_size              = var.batch_size
   batching_window_seconds = var.batching_window_seconds
   maximum_concurrency     = var.maximum_concurrency
+  reserved_concurrency    = var.reserved_concurrency
   environment             = { POSTBUS_TIMELINE_TABLE = local.name }
   grants = [{
     sid        = "Record"

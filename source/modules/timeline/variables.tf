@@ -47,6 +47,12 @@ variable "maximum_concurrency" {
   type        = number
 }
 
+variable "reserved_concurrency" {
+  description = "The most runs of the recorder at once; null for no bound of its own."
+  type        = number
+  default     = null
+}
+
 variable "timeout_seconds" {
   description = "The longest one batch may take; it is given 90 s at least."
   type        = number
