@@ -72,10 +72,12 @@ def _may_debit(side: _Side, found: Found, own_agents: Collection[str], mandate: 
 
 
 def _account(side: _Side, currency: str, found: Found, own_agents: Collection[str]) -> FoundAccount | Reason:
-    accounts = next((found[key] for key in _keys(side, own_agents) if found.get(key)), None)
-    if accounts is None:
+    booked_on = next((key for key in _keys(side, own_agents) if found.get(key)), None)
+    if booked_on is None:
         return _unknown(side, _is_own(side.agent, own_agents))
-    account = next((one for one in accounts if one.currency == currency), None)
+    if booked_on in _own_keys(side) and _names_another(side, currency):
+        return Reason("AM03", (f"The {side.name}'s account is named in another currency.",))
+    account = next((one for one in found[booked_on] if one.currency == currency), None)
     if account is None:
         return Reason("AM03", (f"The {side.name}'s account is kept in another currency.",))
     match account.status:
@@ -85,6 +87,12 @@ def _account(side: _Side, currency: str, found: Found, own_agents: Collection[st
             return Reason("AC04", (f"The {side.name}'s account is closed.",))
         case _:
             return Reason("AC06", (f"The {side.name}'s account is blocked.",))
+
+
+def _names_another(side: _Side, currency: str) -> bool:
+    """Whether the message says (``Ccy``) which of the accounts under one identification is meant, and it is
+    not the one in this currency.  Of an account that is kept elsewhere that is its agent's affair."""
+    return side.account is not None and side.account.currency not in (None, currency)
 
 
 def _keys(side: _Side, own_agents: Collection[str]) -> list[AccountKey]:
