@@ -127,8 +127,9 @@ class Api:
         )
         return Reply(told["statusCode"], told["headers"], told["body"].encode())
 
-    def opened(self) -> str:
-        return str(self.call("POST", "/v1/transactions").json["transaction_id"])
+    def opened(self, key: str | None = None) -> str:
+        named = {} if key is None else {"idempotency_key": key}
+        return str(self.call("POST", "/v1/transactions", **named).json["transaction_id"])
 
     def send(self, transaction_id: str, body: bytes = b"<Document/>", **headers: str) -> Reply:
         named = {"x_transaction_id": transaction_id, "content_type": "application/xml", **headers}

@@ -63,6 +63,30 @@ def test_an_id_that_another_client_has_is_never_given_out_for_a_key(api: Api) ->
     assert ours == derived_id("client-acme", "k", 1)
 
 
+@pytest.mark.parametrize("end", [Status.RJCT, Status.CANC])
+def test_what_came_too_late_for_its_id_has_another_under_the_same_key(api: Api, end: Status) -> None:
+    late = api.opened("key-of-the-message")
+    api.store.append(api.store.heads[late], entry(end))
+    another = api.opened("key-of-the-message")
+    assert another != late
+    assert api.send(another).status == 202
+    assert api.opened("key-of-the-message") == another
+
+
+def test_what_has_ended_with_its_message_keeps_its_key(api: Api) -> None:
+    one = api.opened("key-of-the-message")
+    api.send(one, BODY)
+    api.store.append(api.store.heads[one], entry(Status.RJCT))
+    assert api.opened("key-of-the-message") == one
+    assert api.send(one, BODY).status == 202
+
+
+def test_a_key_is_good_however_often_its_message_came_too_late(api: Api) -> None:
+    for _ in range(30):
+        api.store.append(api.store.heads[api.opened("k")], entry(Status.RJCT))
+    assert api.send(api.opened("k")).status == 202
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "schlüssel"])
 def test_a_key_that_cannot_be_told_apart_is_refused(api: Api, key: str) -> None:
     reply = api.call("POST", "/v1/transactions", idempotency_key=key)

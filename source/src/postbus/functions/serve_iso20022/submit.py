@@ -12,6 +12,7 @@ from postbus.domain.errors import Malformed, Unavailable
 from postbus.domain.event import format_time
 from postbus.domain.iso20022.client_requests import Announcement, derived_id, incoming_key, upload_key
 from postbus.domain.iso20022.messages import Status
+from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.workflow import Document, Head, Next, StepName
 from postbus.functions.serve_iso20022.front import Front, summary
 from postbus.ports_iso20022 import Attached
@@ -23,6 +24,8 @@ MOST_IN_A_REQUEST_BYTES = 4 * 1024 * 1024
 
 XML_TYPES = ("application/xml", "text/xml")
 _TRIES = 3
+# As often as a message may come too late for its id: with a day for each, more than three months.
+_TRIES_OF_A_KEY = 100
 _UPLOAD_VALID_FOR = timedelta(minutes=15)
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)", re.IGNORECASE)
@@ -36,7 +39,8 @@ def opening(front: Front) -> Callable[[Request], Answer]:
         key = request.headers.get("idempotency-key")
         if key is not None and not _KEY.fullmatch(key):
             raise bad_request(BadField("Idempotency-Key", "1 to 255 visible ASCII characters"))
-        for number in range(_TRIES):
+        tries = _TRIES if key is None else _TRIES_OF_A_KEY
+        for number in range(tries):
             transaction_id = str(front.draw()) if key is None else derived_id(owner, key, number)
             now = front.clock()
             head = Head(
@@ -51,9 +55,9 @@ def opening(front: Front) -> Callable[[Request], Answer]:
             if front.store.open(head, owner):
                 return Answer.of(200, summary(head))
             standing = None if key is None else front.store.head(transaction_id)
-            if standing is not None and standing.owner == owner:
+            if standing is not None and standing.owner == owner and not _ended_empty(standing):
                 return Answer.of(200, summary(standing))
-        raise Unavailable(f"no transaction id that is free in {_TRIES} tries")
+        raise Unavailable(f"no transaction id that is free in {tries} tries")
 
     return open_transaction
 
@@ -91,6 +95,11 @@ def taking(front: Front) -> Callable[[Request], Answer]:
         return _started(front, head)
 
     return take_message
+
+
+def _ended_empty(head: Head) -> bool:
+    """Whether it ended without a message, and can never get one: what is sent under its key has another."""
+    return head.incoming is None and head.status in FINAL
 
 
 def checked_xml(request: Request, most_bytes: int) -> bytes:
