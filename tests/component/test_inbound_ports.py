@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -112,6 +113,16 @@ def test_claims_on_one_key_are_made_in_order_and_others_beside_them(claims: Clai
     wanted = [claim(f"visa-{n}", key=f"fingerprint#visa#{n % 3}") for n in range(12)]
     standing = claims.claim(wanted)
     assert [one.transaction_id for one in standing] == [f"visa-{n % 3}" for n in range(12)]
+
+
+def test_a_key_is_taken_from_whom_it_is_to_be_taken_from_and_from_nobody_else(claims: ClaimStore) -> None:
+    first, third = claim("visa-1"), replace(claim("visa-3"), instead_of="visa-1")
+    claims.claim([first])
+    assert claims.claim([replace(claim("visa-2"), instead_of="visa-0")]) == [first]
+    assert claims.claim([third])[0] is third
+    # Of two who want it from the same only one has it.
+    (standing,) = claims.claim([replace(claim("visa-2"), instead_of="visa-1")])
+    assert standing.transaction_id == "visa-3"
 
 
 def test_no_claims_are_no_call(claims: ClaimStore) -> None:

@@ -26,7 +26,11 @@ class InMemoryClaims:
                 raise Unavailable("claims table did not answer")
             self.away_after -= 1
         standing = self.claims.get(wanted.key)
-        if standing is None or standing.expires_at <= wanted.event_time:
+        if (
+            standing is None
+            or standing.expires_at <= wanted.event_time
+            or standing.transaction_id == wanted.instead_of
+        ):
             standing = self.claims[wanted.key] = wanted
         return standing
 

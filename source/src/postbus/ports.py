@@ -143,7 +143,8 @@ class ClaimStore(Protocol):
     """Who was first with an identity or a business fingerprint."""
 
     def claim(self, wanted: Sequence[Claim]) -> Sequence[Claim]:
-        """Take each key that is free, expired at the claim's event time, or ours already (same transaction).
+        """Take each key that is free, expired at the claim's event time, or ours already (same transaction);
+        or held by whom the claim takes it from (``instead_of``), and by nobody else.
 
         Claims on the same key are made in the order given.
 

@@ -275,12 +275,6 @@ def test_a_message_that_was_here_before_is_a_duplicate_and_what_was_refused_is_n
     assert len(world.transfers.records) == 2
 
 
-def test_a_uetr_that_another_client_used_is_still_its_owners(world: World) -> None:
-    assert world.through(pacs_008(transfer(1)), 1, "client-other").status is Status.ACSP
-    assert world.through(pacs_008(transfer(1)), 2).status is Status.ACSP
-    assert len(world.transfers.records) == 2
-
-
 def test_a_document_that_its_schema_refuses_is_refused_whole(world: World) -> None:
     schemas = installed()
     if schemas.of(MessageType.of("pacs.008.001.08")) is None:

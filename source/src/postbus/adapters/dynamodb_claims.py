@@ -51,13 +51,18 @@ class DynamoDbClaims:
         return [standing[index] for index in range(len(wanted))]
 
     def _claim(self, wanted: Claim) -> Claim:
+        condition = "attribute_not_exists(claim_key) OR binds_until <= :event_time"
+        values: Any = {":event_time": {"S": format_time(wanted.event_time)}}
+        if wanted.instead_of is not None:
+            condition += " OR transaction_id = :instead_of"
+            values[":instead_of"] = {"S": wanted.instead_of}
         try:
             with answering("claims table"):
                 self._client.put_item(
                     TableName=self._table,
                     Item=self._item(wanted),
-                    ConditionExpression="attribute_not_exists(claim_key) OR binds_until <= :event_time",
-                    ExpressionAttributeValues={":event_time": {"S": format_time(wanted.event_time)}},
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues=values,
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
         except ClientError as error:

@@ -64,6 +64,7 @@ class Claim:
         content_hash: the claimant's content.
         event_time: of the claimant's record.
         expires_at: from then on the claim binds nobody (deletion by TTL lags behind).
+        instead_of: the transaction that the key is taken from, for one whose claim binds no longer.
     """
 
     key: str
@@ -71,6 +72,7 @@ class Claim:
     content_hash: str
     event_time: datetime
     expires_at: datetime
+    instead_of: str | None = None
 
 
 class Judgement(StrEnum):

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postbus.domain.iso20022.claims import claim_of
 from postbus.domain.iso20022.messages import Agent, Message, MessageType, Place, Reference
-from postbus.domain.iso20022.originals import Sought, Transfers, claim_of, keys_of, look_up
+from postbus.domain.iso20022.originals import Sought, Transfers, keys_of, look_up
 from postbus.domain.iso20022.workflow import Child, ChildState
 from postbus.functions.process_message.finding import make_findable
 from tests.fakes.inbound import InMemoryClaims

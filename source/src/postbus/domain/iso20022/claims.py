@@ -1,16 +1,30 @@
 """What a message claims for itself alone: whoever makes a claim that another message holds is a duplicate.
 
-Keys are digests: references are a sender's words, and may hold what does not belong into a key.
+A message, and a block of payment information, is claimed by its transaction; a transfer's own references by
+the transfer, so that they are free again when nothing came of it.  Keys are digests: references are a
+sender's words, and may hold what does not belong into a key.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
+from postbus.domain.duplicates import IDENTITY_RETENTION, Claim
 from postbus.domain.iso20022.business_checks import end_to_end_scope
-from postbus.domain.iso20022.messages import Message
+from postbus.domain.iso20022.messages import Agent, Message, Status
+from postbus.domain.iso20022.workflow import Child, ChildState, Head, child_of, pipeline_transaction_id
+
+DUPLICATE_BLOCK = "DU02"
+
+# An EndToEndId is the payer's own word, and a standing order says the same one again: one that is sent a
+# second time by mistake is sent within days, over a week-end at most, and no standing order comes sooner.
+END_TO_END_RETENTION = timedelta(days=5)
 
 _NOT_PROVIDED = "NOTPROVIDED"
+_BRANCH_OF_ALL = "XXX"
+_UNBOOKED = frozenset({ChildState.REJECTED, ChildState.VOIDED})
+_ENDED_UNBOOKED = frozenset({Status.RJCT, Status.CANC})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +35,69 @@ class UniqueReference:
         key: ``<kind>#<32 hexadecimal digits>``.
         code: ISO 20022 ExternalStatusReason1Code for one that is held already: DU01 to DU05.
         number: of the transfer that has it; ``None`` for the whole message.
+        retention: how long it binds.
     """
 
     key: str
     code: str
     number: int | None = None
+    retention: timedelta = IDENTITY_RETENTION
+
+    def claim(self, head: Head) -> Claim:
+        """A message's claim on it; the same whenever it is made."""
+        number = None if self.code == DUPLICATE_BLOCK else self.number
+        return claim_of(head, self.key, number, self.retention)
 
 
-def claims(message: Message, client: str) -> tuple[UniqueReference, ...]:
+def claims(message: Message, client: str, debtors: Mapping[int, str]) -> tuple[UniqueReference, ...]:
     """Every claim of a message, each key once, of all its transfers: leave out those that are refused anyway.
 
     Args:
         client: who sent it.  References are unique for a client and the sender it speaks for, so that none
             can use up another's.  A UETR is unique for the client alone, whomever it speaks for: everywhere
             would let whoever learns of one keep its owner from paying.
+        debtors: the token of the account that each transfer debits, by number.  A UETR is unique for that
+            account too, whichever client sends it, and so is an EndToEndId with the parties and the amount:
+            whoever can collide there is one who may debit it.
     """
     found: dict[str, UniqueReference] = {}
-    for kind, code, number, parts in _claimed(message, client):
+    for kind, code, number, parts in _claimed(message, client, debtors):
         key = _key(kind, parts)
-        found.setdefault(key, UniqueReference(key, code, number))
+        retention = END_TO_END_RETENTION if kind == "end_to_end" else IDENTITY_RETENTION
+        found.setdefault(key, UniqueReference(key, code, number, retention))
     return tuple(found.values())
+
+
+def claim_of(
+    head: Head, key: str, number: int | None = None, retention: timedelta = IDENTITY_RETENTION
+) -> Claim:
+    """A transaction's claim on a key, or one of its transfers'; the same whenever it is made."""
+    holder = head.transaction_id
+    return Claim(
+        key=key,
+        transaction_id=holder if number is None else pipeline_transaction_id(holder, number),
+        content_hash=head.incoming.sha256 if head.incoming else "",
+        event_time=head.opened_at,
+        expires_at=head.opened_at + retention,
+    )
+
+
+def transaction_of(holder: str) -> str:
+    """The transaction that a claim's holder is, or is a transfer of; empty for nobody."""
+    found = child_of(holder)
+    return found[0] if found else holder
+
+
+def came_to_nothing(head: Head | None, child: Child | None) -> bool:
+    """Whether nothing of a transaction, or of one of its transfers, is booked, and nothing will be.
+
+    Args:
+        head: ``None`` for one that is not known any more, of which that cannot be said.
+        child: the transfer; ``None`` for the whole transaction, or while the transfer is not kept.
+    """
+    if child is not None and child.state is not ChildState.OPEN:
+        return child.state in _UNBOOKED
+    return head is not None and head.status in _ENDED_UNBOOKED
 
 
 def uetr_key(client: str, uetr: str) -> str:
@@ -48,25 +105,36 @@ def uetr_key(client: str, uetr: str) -> str:
     return _key("uetr", (client, uetr))
 
 
+def name_of(agent: Agent | None) -> str:
+    """What a sender is told from others by: a BIC with or without the branch that stands for all is one."""
+    if agent is None:
+        return ""
+    bic = agent.bic or ""
+    return (bic.removesuffix(_BRANCH_OF_ALL) if len(bic) == 11 else bic) or agent.clearing_member or ""
+
+
 def _key(kind: str, parts: tuple[str, ...]) -> str:
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
     return f"{kind}#{digest}"
 
 
-def _claimed(message: Message, client: str) -> Iterator[tuple[str, str, int | None, tuple[str, ...]]]:
-    sender = message.sender.bic or message.sender.clearing_member or "" if message.sender else ""
-    who = (client, sender, message.type.definition)
+def _claimed(
+    message: Message, client: str, debtors: Mapping[int, str]
+) -> Iterator[tuple[str, str, int | None, tuple[str, ...]]]:
+    who = (client, name_of(message.sender), message.type.definition)
     yield "message", "DU01", None, (*who, message.message_id)
     for one in message.transfers:
-        block = one.payment_information_id
+        block, debtor = one.payment_information_id, debtors[one.number]
         if block is not None:
-            yield "payment_information", "DU02", one.number, (*who, block)
+            yield "payment_information", DUPLICATE_BLOCK, one.number, (*who, block)
         if one.uetr is not None:
             yield "uetr", "DU03", one.number, (client, one.uetr)
+            yield "uetr_of_debtor", "DU03", one.number, (debtor, one.uetr)
         if one.transaction_id is not None:
             yield "transaction", "DU03", one.number, (*who, one.transaction_id)
         if one.end_to_end_id != _NOT_PROVIDED:
-            yield "end_to_end", "DU04", one.number, (*who, *end_to_end_scope(one))
+            what = (*end_to_end_scope(one), one.amount.currency, str(one.amount.minor))
+            yield "end_to_end", "DU04", one.number, (debtor, *what)
         if one.instruction_id is not None:
             yield "instruction", "DU05", one.number, (*who, block or "", one.instruction_id)
     for returned in message.returns:

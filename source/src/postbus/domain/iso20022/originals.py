@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from postbus.domain.duplicates import IDENTITY_RETENTION, Claim
-from postbus.domain.iso20022.claims import uetr_key
+from postbus.domain.duplicates import Claim
+from postbus.domain.iso20022.claims import name_of, uetr_key
 from postbus.domain.iso20022.messages import Agent, Message, Reference, Return
 from postbus.domain.iso20022.workflow import Child, Head
 
@@ -23,7 +23,6 @@ from postbus.domain.iso20022.workflow import Child, Head
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 _DEFINITION = re.compile(r"[a-z]{4}\.\d{3}(?!\d)", re.ASCII)
-_BRANCH_OF_ALL = "XXX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def sent_keys(client: str, definition: str, message_id: str, sender: Agent | Non
     """The keys of a message; those of what looks for it, given the same, are the same."""
     parts = (client, definition, message_id.strip())
     return SentKeys(
-        own=_key("sent_by", *parts, _name_of(sender)),
+        own=_key("sent_by", *parts, name_of(sender)),
         any=_key("sent", *parts),
         shared=_key("sent_too", *parts),
     )
@@ -59,17 +58,6 @@ def keys_of(client: str, message: Message) -> SentKeys:
 def about_key(transaction_id: str) -> str:
     """Under which it stays what a request is about, whatever comes later."""
     return f"about#{transaction_id}"
-
-
-def claim_of(head: Head, key: str) -> Claim:
-    """A transaction's claim on a key; the same whenever it is made."""
-    return Claim(
-        key=key,
-        transaction_id=head.transaction_id,
-        content_hash=head.incoming.sha256 if head.incoming else "",
-        event_time=head.opened_at,
-        expires_at=head.opened_at + IDENTITY_RETENTION,
-    )
 
 
 def look_up(key: str) -> Claim:
@@ -185,13 +173,6 @@ def _own(child: Child) -> dict[str, str | None]:
         "transaction_id": child.transaction_id,
         "instruction_id": child.instruction_id,
     }
-
-
-def _name_of(agent: Agent | None) -> str:
-    if agent is None:
-        return ""
-    bic = agent.bic or ""
-    return (bic.removesuffix(_BRANCH_OF_ALL) if len(bic) == 11 else bic) or agent.clearing_member or ""
 
 
 def _key(kind: str, *parts: str) -> str:

@@ -1,14 +1,21 @@
 """From the bytes of a message to its transfers, each with its record, its refusal or its hold."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from postbus.domain.errors import InvariantBroken
+from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.iso20022 import accounts, business_checks, originals, reading, transfers, xml
 from postbus.domain.iso20022.agreements import Terms
 from postbus.domain.iso20022.checks import CheckAnswer, CheckRequest, NeedsDecision, Refused
 from postbus.domain.iso20022.claim_check import checked
-from postbus.domain.iso20022.claims import UniqueReference, claims
+from postbus.domain.iso20022.claims import (
+    DUPLICATE_BLOCK,
+    UniqueReference,
+    came_to_nothing,
+    claims,
+    transaction_of,
+)
 from postbus.domain.iso20022.faults import fault
 from postbus.domain.iso20022.instructions import Accounts, Origin, Returned, return_record, transfer_record
 from postbus.domain.iso20022.mandates import NOTHING, Mandate, Mandates
@@ -17,12 +24,14 @@ from postbus.domain.iso20022.messages import Fault, Message, Place, Reason, Retu
 from postbus.domain.iso20022.schemas import Schemas
 from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.transfers import Findings
-from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, Child, Head
+from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, Child, Head, child_of
 from postbus.functions.process_message.finding import Finder, Found, make_findable
 from postbus.ports import ClaimStore, Clock
 from postbus.ports_iso20022 import AccountFinder, Check, Documents, MessageStore
 
-_DUPLICATE_BLOCK = "DU02"
+# Whoever is overtaken so often at a claim met something else than a race.
+_ROUNDS = 6
+
 _UNKNOWN_ORIGINAL = Reason("MS03", ("What it returns is not known, or was refused.",))
 _ANOTHERS = Reason("AG01", ("Only whom the original was sent to, or the creditor's agent, returns it.",))
 _OTHER_AMOUNT = Reason("AM09", ("What it returns had another amount.",))
@@ -53,6 +62,7 @@ class Examination:
         checks: asked in this order about the transfers that the one before has not refused.
         limit_bytes: the most a message may have.
         mandates: what each client may have debited; one that is not in it, nothing.
+        each: ``map``, or one that runs several at the same time.
     """
 
     messages: MessageStore
@@ -65,6 +75,7 @@ class Examination:
     clock: Clock
     limit_bytes: int
     mandates: Mandates
+    each: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
 
     def examine(self, head: Head) -> Examined:
         """See the module.
@@ -142,22 +153,55 @@ class Examination:
         )
         if not going.transfers and not going.returns:
             return
-        wanted = claims(going, head.owner)
+        debtors = {number: record["debtor_account_token"] for number, record in found.records.items()}
+        wanted = claims(going, head.owner, debtors)
         if taken := self._taken(head, [one for one in wanted if one.number is None]):
             found.whole += tuple(Reason(one.code) for one in taken)
             return
         make_findable(self.claims, head, message)
         for one in self._taken(head, [one for one in wanted if one.number is not None]):
             for number in _concerned(one, going):
-                found.refuse(number, Reason(one.code))
+                if Reason(one.code) not in found.refused.get(number, ()):
+                    found.refuse(number, Reason(one.code))
 
     def _taken(self, head: Head, wanted: Sequence[UniqueReference]) -> list[UniqueReference]:
-        standing = self.claims.claim([originals.claim_of(head, one.key) for one in wanted])
-        return [
-            one
-            for one, claim in zip(wanted, standing, strict=True)
-            if claim.transaction_id != head.transaction_id
-        ]
+        """Those that another one holds.
+
+        From a transfer that has come to nothing it is taken, by one of those that want it: so it may be sent
+        again.  A message that was here before stays known, whatever came of it.
+        """
+        claimed = {one.key: one.claim(head) for one in wanted}
+        taken: set[str] = set()
+        for _ in range(_ROUNDS):
+            standing = self.claims.claim(list(claimed.values()))
+            holders = {
+                one.key: one.transaction_id
+                for one in standing
+                if transaction_of(one.transaction_id) != head.transaction_id
+            }
+            of_transfers = {one.key for one in wanted if one.number is not None}
+            ended = self._come_to_nothing({holders[key] for key in holders.keys() & of_transfers})
+            taken |= {key for key, holder in holders.items() if holder not in ended}
+            claimed = {
+                key: replace(claimed[key], instead_of=holder)
+                for key, holder in holders.items()
+                if holder in ended
+            }
+            if not claimed:
+                return [one for one in wanted if one.key in taken]
+        raise Unavailable("references change hands faster than they can be claimed")
+
+    def _come_to_nothing(self, holders: Iterable[str]) -> set[str]:
+        """Of the holders of claims those of which nothing is booked, and nothing will be."""
+        every = sorted(holders)
+        named = sorted({transaction_of(holder) for holder in every})
+        heads = dict(zip(named, self.each(self.messages.head, named), strict=True))
+
+        def ended(holder: str) -> bool:
+            of = child_of(holder)
+            return came_to_nothing(heads[transaction_of(holder)], self.messages.child(*of) if of else None)
+
+        return {holder for holder, over in zip(every, self.each(ended, every), strict=True) if over}
 
     def _ask(self, head: Head, message: Message, found: Findings) -> None:
         """Every check, about every transfer that nothing stands against so far; returns give back what was
@@ -206,7 +250,7 @@ def _request(head: Head, one: Transfer, found: Findings) -> CheckRequest:
 def _concerned(one: UniqueReference, message: Message) -> Iterable[int]:
     """The transfers that a reference stands for: of a PmtInf all that are in it."""
     assert one.number is not None
-    if one.code != _DUPLICATE_BLOCK:
+    if one.code != DUPLICATE_BLOCK:
         return (one.number,)
     block = next(t.payment_information_id for t in message.transfers if t.number == one.number)
     return [t.number for t in message.transfers if t.payment_information_id == block]

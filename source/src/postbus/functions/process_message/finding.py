@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from postbus.domain.iso20022 import originals
+from postbus.domain.iso20022.claims import claim_of, transaction_of
 from postbus.domain.iso20022.messages import Agent, Message, Reference, Return
 from postbus.domain.iso20022.originals import Sought, Transfers
 from postbus.domain.iso20022.status import FINAL
@@ -23,9 +24,9 @@ class Found:
 def make_findable(claims: ClaimStore, head: Head, message: Message) -> None:
     """See that a message is found by its MsgId, and that it is known if it is not alone to have it."""
     keys = originals.keys_of(head.owner, message)
-    _, first = claims.claim([originals.claim_of(head, key) for key in (keys.own, keys.any)])
+    _, first = claims.claim([claim_of(head, key) for key in (keys.own, keys.any)])
     if first.transaction_id != head.transaction_id:
-        claims.claim([originals.claim_of(head, keys.shared)])
+        claims.claim([claim_of(head, keys.shared)])
 
 
 @dataclass(slots=True)
@@ -48,7 +49,9 @@ class Finder:
         sought = [Sought.by(head.owner, one, _sender(one, sender)) for one in about]
         keys = list(dict.fromkeys(key for one in sought for key in one.keys))
         standing = self.claims.claim([originals.look_up(key) for key in keys])
-        holders = {key: claim.transaction_id for key, claim in zip(keys, standing, strict=True)}
+        holders = {
+            key: transaction_of(claim.transaction_id) for key, claim in zip(keys, standing, strict=True)
+        }
         found = [one.holder(holders) for one in sought]
         return [self._meant(head, one, reference) for one, reference in zip(found, about, strict=True)]
 

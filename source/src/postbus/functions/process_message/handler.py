@@ -103,6 +103,7 @@ def bind(config: "Config") -> Step:
         clock=now,
         limit_bytes=config.integer("LARGEST_MESSAGE_BYTES"),
         mandates=mandates(config.text("CLIENTS", "{}")),
+        each=each,
     )
     requests = Requests(
         messages=messages,

@@ -11,6 +11,7 @@ from datetime import datetime
 from postbus.domain.errors import InvariantBroken
 from postbus.domain.iso20022 import answers, decisions, originals
 from postbus.domain.iso20022.answers.camt_029 import UNKNOWN
+from postbus.domain.iso20022.claims import claim_of
 from postbus.domain.iso20022.decisions import ENDS_AS
 from postbus.domain.iso20022.messages import Answer, Message, Original, Reason, Standing, Status
 from postbus.domain.iso20022.progress import standing_of, told
@@ -88,7 +89,7 @@ class Requests:
 
     def _bind(self, head: Head, original: Head) -> None:
         key = originals.about_key(head.transaction_id)
-        self.claims.claim([replace(originals.claim_of(head, key), transaction_id=original.transaction_id)])
+        self.claims.claim([replace(claim_of(head, key), transaction_id=original.transaction_id)])
 
     def _refuse(self, head: Head, reason: Reason) -> StepResult:
         self.messages.refuse(head.transaction_id, (reason,))
