@@ -12,9 +12,10 @@ import pytest
 
 from postbus.domain.iso20022.client_requests import derived_id
 from postbus.domain.iso20022.messages import Status
-from postbus.domain.iso20022.workflow import StepName
-from tests.component.serve_iso20022.conftest import LARGEST_BYTES, Api, Crash, Reply
-from tests.fakes.messages import NOON, entry, transaction_id
+from postbus.domain.iso20022.workflow import Document, StepName
+from tests.component.serve_iso20022.conftest import CLIENT, LARGEST_BYTES, Api, Crash, Reply
+from tests.fakes.iso20022 import InMemoryDocuments
+from tests.fakes.messages import INCOMING, NOON, entry, transaction_id
 
 BODY = b"<Document>\xc3\xa4</Document>"
 MIB = 1024 * 1024
@@ -71,6 +72,23 @@ def test_what_came_too_late_for_its_id_has_another_under_the_same_key(api: Api, 
     assert another != late
     assert api.send(another).status == 202
     assert api.opened("key-of-the-message") == another
+
+
+@pytest.mark.parametrize("meanwhile", ["too-late", "another-message"])
+def test_what_is_overtaken_while_it_is_handed_in_is_told_by_what(api: Api, meanwhile: str) -> None:
+    one = api.opened()
+
+    class Overtaken(InMemoryDocuments):
+        def put(self, key: str, body: bytes, content_type: str = "application/xml") -> Document:
+            if meanwhile == "too-late":
+                api.store.append(api.store.heads[one], entry(Status.RJCT))
+            else:
+                api.store.attach(one, CLIENT, INCOMING, NOON)
+            return super().put(key, body, content_type)
+
+    api.incoming = Overtaken()
+    reply = api.send(one, BODY)
+    assert (reply.status, reply.json["type"]) == (409, f"urn:postbus:problem:{meanwhile}")
 
 
 def test_what_has_ended_with_its_message_keeps_its_key(api: Api) -> None:

@@ -148,17 +148,22 @@ def _is_taken_already(head: Head, sha256: str) -> bool:
             return True
         raise Problem(409, "The transaction has another message.", "another-message")
     if head.status is not Status.ACCP:
-        raise Problem(409, f"The transaction is {head.status} and takes no message any more.", "too-late")
+        raise _too_late(head)
     return False
+
+
+def _too_late(head: Head) -> Problem:
+    return Problem(409, f"The transaction is {head.status} and takes no message any more.", "too-late")
 
 
 def _attach(front: Front, head: Head, document: Document) -> None:
     deadline = front.clock() + front.deadlines.before_it_is_read
     attached = front.store.attach(head.transaction_id, head.owner, document, deadline)
     if attached is Attached.CONFLICT:
-        raise Problem(
-            409, "The transaction has got another message, or an end, in the meantime.", "another-message"
-        )
+        standing = front.store.head(head.transaction_id)
+        if standing is not None and standing.incoming is None:
+            raise _too_late(standing)
+        raise Problem(409, "The transaction has got another message in the meantime.", "another-message")
     if attached is Attached.NOT_FOUND:
         raise Problem(404, "There is no such transaction.", "no-such-transaction")
 
