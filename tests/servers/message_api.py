@@ -18,6 +18,7 @@ Way = int | str
 DROP_BEFORE = "drop before"
 DROP_AFTER = "drop after"
 PROXY_REFUSAL = "a proxy's 400"
+TOO_LATE = "a 409 for a transaction that has ended"
 
 
 @dataclass
@@ -102,6 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
         if way == PROXY_REFUSAL:
             self._answer(400, b"<html>", "text/html")
             return
+        if way == TOO_LATE:
+            self._answer(*_problem(409, "Conflict", type="urn:postbus:problem:too-late"))
+            return
         if isinstance(way, int):
             self._problem(way, "told to")
             return
@@ -174,5 +178,6 @@ def _json(status: int, data: Any) -> tuple[int, bytes, str]:
     return status, json.dumps(data).encode(), "application/json"
 
 
-def _problem(status: int, title: str) -> tuple[int, bytes, str]:
-    return status, json.dumps({"title": title, "status": status}).encode(), "application/problem+json"
+def _problem(status: int, title: str, **more: str) -> tuple[int, bytes, str]:
+    told = {"title": title, "status": status, **more}
+    return status, json.dumps(told).encode(), "application/problem+json"

@@ -12,7 +12,7 @@ from postbus.adapters.iso20022_api import HttpMessageApi
 from postbus.domain.errors import OutcomeUnknown, Unavailable
 from postbus.domain.iso20022.brokered import Accepted, NotOurs, Outgoing, Refused, StillOpen
 from tests.component.broker.conftest import Fields
-from tests.servers.message_api import DROP_AFTER, DROP_BEFORE, PROXY_REFUSAL, MessageApiServer, Way
+from tests.servers.message_api import DROP_AFTER, DROP_BEFORE, PROXY_REFUSAL, TOO_LATE, MessageApiServer, Way
 
 KEY = "0a7fcb80-5b37-5f86-9d3c-2b8b9a6f3a51"
 
@@ -52,6 +52,16 @@ def test_a_refusal_in_the_apis_own_form_is_a_refusal(api: MessageApiServer, stat
     api.ways["POST /v1/incoming"].append(status)
     outcome = client(api).submit(KEY, b"<one/>")
     assert outcome == Refused(api.opened[KEY], f"{status}: told to")
+
+
+def test_what_came_too_late_for_its_transaction_is_not_refused_and_comes_again(
+    api: MessageApiServer,
+) -> None:
+    ours = client(api)
+    api.ways["POST /v1/incoming"].append(TOO_LATE)
+    with pytest.raises(Unavailable, match="opens another one"):
+        ours.submit(KEY, b"<one/>")
+    assert isinstance(ours.submit(KEY, b"<one/>"), Accepted)
 
 
 def test_another_body_under_the_same_key_is_refused(api: MessageApiServer) -> None:

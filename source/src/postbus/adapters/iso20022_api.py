@@ -23,6 +23,8 @@ from postbus.domain.iso20022.brokered import Accepted, NotOurs, Outgoing, Refuse
 _PROBLEM = "application/problem+json"
 # About the message, whoever sends it.  401, 403, 404, 408, 425 and 429 are about the client or the moment.
 _REFUSALS = frozenset({400, 409, 413, 415, 422})
+# About the transaction alone: its time was over before the message came.
+_TOO_LATE = "urn:postbus:problem:too-late"
 _TRANSACTION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _MOST_OF_A_REASON = 500
 _MOST_BYTES = 8 * 1024 * 1024
@@ -76,6 +78,8 @@ class HttpMessageApi:
         reply = self._ask("POST", "/incoming", headers, body)
         if reply.status == 202:
             return Accepted(transaction_id)
+        if reply.status == 409 and _object(reply).get("type") == _TOO_LATE:
+            raise Unavailable("the transaction ended before its message came: the key opens another one")
         if reply.status in _REFUSALS and reply.media_type == _PROBLEM:
             return Refused(transaction_id, _in_words(reply))
         raise Unavailable(f"POST /incoming answered {reply.status}")
