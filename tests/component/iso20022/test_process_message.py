@@ -450,6 +450,23 @@ def test_any_crashes_and_redeliveries_end_in_the_same_state(
     assert end_state(world, transaction_id) == expected
 
 
+@pytest.mark.parametrize("verdict", [None, "carried_out"])
+def test_what_is_let_go_on_waits_until_what_its_client_ended_of_it_is_taken_back(
+    world: World, verdict: str | None
+) -> None:
+    world.screening.answers[2] = SANCTIONS_HIT
+    head = world.through(pacs_008(transfer(1), transfer(2)))
+    cancelled = Decision(key="c", kind=DecisionKind.CANCELLATION, by=CLIENT, at=NOON, numbers=(1,))
+    world.messages.decide(head.transaction_id, replace(cancelled, verdict=verdict))
+    decided(world, head.transaction_id, DecisionKind.CLEARANCE, "carried_out")
+    assert isinstance(world.run(PROCESS, head.transaction_id), Defer)
+    assert (world.transfers.records, world.head(head.transaction_id).status) == ({}, Status.PDNG)
+    world.messages.carried_out(head.transaction_id, "c", "carried_out")
+    world.messages.finish_child(head.transaction_id, 1, ChildState.VOIDED)
+    world.run(PROCESS, head.transaction_id)
+    assert (len(world.transfers.records), world.head(head.transaction_id).status) == (1, Status.ACSP)
+
+
 def test_nothing_is_written_or_kept_aside_once_it_was_cancelled_at_any_moment() -> None:
     def cancelled_at(moment: int) -> tuple[int, Status]:
         world = World()

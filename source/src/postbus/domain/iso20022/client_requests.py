@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from postbus.domain.errors import Malformed
-from postbus.domain.iso20022.decisions import Verdict, is_one_too_many
+from postbus.domain.iso20022.decisions import awaits_another, is_let_go_on, is_one_too_many
 from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.status import FINAL, Actor, may_move
 from postbus.domain.iso20022.workflow import Decision, DecisionKind, Document, Head, StepName
@@ -151,7 +151,7 @@ def step_to_redrive(head: Head, decisions: Iterable[Decision]) -> StepName | Non
     if head.status in FINAL:
         return None
     kept = list(decisions)
-    if any(decision.verdict is None for decision in kept):
+    if any(decision.verdict is None and not awaits_another(decision, head, kept) for decision in kept):
         return StepName.DECIDE
     if head.status is Status.ACSP and head.children_open == 0:
         return StepName.RELEASE
@@ -167,10 +167,6 @@ def step_to_redrive(head: Head, decisions: Iterable[Decision]) -> StepName | Non
             return StepName.RECEIVE if head.incoming else None
         case Status.ACTC | Status.ACSP:
             return StepName.PROCESS
-        case Status.PDNG if any(
-            one.kind in (DecisionKind.CLEARANCE, DecisionKind.ACCEPTANCE)
-            and one.verdict == Verdict.CARRIED_OUT
-            for one in kept
-        ):
+        case Status.PDNG if is_let_go_on(kept):
             return StepName.PROCESS
     return None

@@ -44,11 +44,14 @@ def actor_of(decision: Decision, head: Head) -> Actor:
     return Actor.CLIENT if decision.by == head.owner else Actor.OPERATOR
 
 
-def is_allowed(decision: Decision, head: Head) -> bool:
+def is_allowed(decision: Decision, head: Head, cleared: bool = False) -> bool:
     """Whether the table lets whoever decides bring about what the decision wants, as the transaction stands.
 
     A time-out never comes early, and a deadline that was set anew is another one.  A camt.056 that is
     being decided has no end but its answer: refused, it would cancel all the same.
+
+    Args:
+        cleared: whether an operator has let it go on, so that its client may end it like any other.
     """
     if decision.kind in ENDS_AS and is_being_asked(head):
         return False
@@ -56,8 +59,9 @@ def is_allowed(decision: Decision, head: Head) -> bool:
         return False
     if decision.kind is DecisionKind.CLEARANCE and decision.by == head.owner:
         return False
-    wanted = ENDS_AS.get(decision.kind, Status.ACSP)
-    return may_move(head.status, wanted, actor_of(decision, head), head.reasons)
+    wanted, actor = ENDS_AS.get(decision.kind, Status.ACSP), actor_of(decision, head)
+    is_open_again = cleared and actor is Actor.CLIENT and decision.kind in ENDS_AS
+    return may_move(head.status, wanted, actor, () if is_open_again else head.reasons)
 
 
 def is_being_asked(head: Head) -> bool:
@@ -83,6 +87,20 @@ def is_cleared(decisions: Iterable[Decision], head: Head) -> bool:
 def awaits_an_operator(decisions: Iterable[Decision], head: Head) -> bool:
     """Whether it is held for a regulatory reason, and no operator has decided."""
     return head.status is Status.PDNG and is_regulatory(head.reasons) and not is_cleared(decisions, head)
+
+
+def awaits_another(decision: Decision, head: Head, kept: Iterable[Decision]) -> bool:
+    """Whether it is ruled on after an operator has decided: its client wants to end what is held till then.
+
+    Refused at once, it would be forgotten when the hold ends, and what its sender took back would be paid.
+    """
+    is_clients = decision.kind in ENDS_AS and actor_of(decision, head) is Actor.CLIENT
+    return is_clients and decision.verdict is None and awaits_an_operator(kept, head)
+
+
+def is_let_go_on(decisions: Iterable[Decision]) -> bool:
+    """Whether what was held may go on: ``decide`` has found that whoever wanted it may."""
+    return any(one.kind not in ENDS_AS and one.verdict == Verdict.CARRIED_OUT for one in decisions)
 
 
 def due(head: Head, let_go_at: datetime | None = None) -> datetime | None:
@@ -113,20 +131,22 @@ def is_forestalled(decision: Decision, standing: Collection[Decision]) -> bool:
     return bool(decision.numbers) and ended.issuperset(decision.numbers)
 
 
-def verdict_on(decision: Decision, head: Head, standing: Collection[Decision]) -> Verdict:
-    """What comes of a decision.
+def verdict_on(decision: Decision, head: Head, kept: Collection[Decision]) -> Verdict | None:
+    """What comes of a decision; ``None`` while it awaits another one.
 
     Args:
-        standing: the decisions that end transfers and were carried out before.
+        kept: all decisions about the transaction.
     """
     if head.status in FINAL:
         return Verdict.TOO_LATE
+    if awaits_another(decision, head, kept):
+        return None
     # What a regulatory hold has overtaken ends nothing without an operator.
     is_overtaken = head.status is Status.PDNG and is_regulatory(head.reasons)
     is_operators = actor_of(decision, head) is Actor.OPERATOR
-    if is_forestalled(decision, standing) and not (is_overtaken and is_operators):
+    if is_forestalled(decision, ending(kept, head)) and not (is_overtaken and is_operators):
         return Verdict.REFUSED
-    if not is_allowed(decision, head):
+    if not is_allowed(decision, head, is_cleared(kept, head)):
         return Verdict.REFUSED
     return Verdict.CARRIED_OUT
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from postbus.adapters.several import several
 from postbus.domain.errors import Unavailable
 from postbus.domain.iso20022 import conclusion, decisions, taking_back
-from postbus.domain.iso20022.decisions import ENDS_AS, Verdict
+from postbus.domain.iso20022.decisions import Verdict
 from postbus.domain.iso20022.messages import Status
 from postbus.domain.iso20022.progress import Progress
 from postbus.domain.iso20022.status import FINAL
@@ -72,21 +72,26 @@ def build(cases: Cases, outcomes: Outcomes, bus: EventBus, clock: Clock) -> Step
         return Next(StepName.PROCESS) if goes_on(head, standing) else Took()
 
     def ruled(transaction_id: str) -> list[Decision]:
-        """All decisions about it, each with its verdict; of two that want the same the earlier stands."""
-        for decision in store.decisions(transaction_id):
-            if decision.verdict is None:
-                kept = store.decisions(transaction_id)
-                # Read after the decision was: a camt.056 looks for one after it has moved on.
-                head = cases.head(transaction_id)
-                verdict = decisions.verdict_on(decision, head, decisions.ending(kept, head))
-                store.carried_out(transaction_id, decision.key, verdict)
-        return list(store.decisions(transaction_id))
+        """All decisions about it, each with its verdict; of two that want the same the earlier stands.
+
+        What awaits an operator has none until that has decided, and is then ruled on in the same run.
+        """
+        while (kept := store.decisions(transaction_id)) and (found := next_verdict(transaction_id, kept)):
+            store.carried_out(transaction_id, *found)
+        return list(kept)
+
+    def next_verdict(transaction_id: str, kept: Sequence[Decision]) -> tuple[str, Verdict] | None:
+        if waiting := [one for one in kept if one.verdict is None]:
+            # Read after the decisions were: a camt.056 looks for one after it has moved on.
+            head = cases.head(transaction_id)
+            for decision in waiting:
+                if (verdict := decisions.verdict_on(decision, head, kept)) is not None:
+                    return decision.key, verdict
+        return None
 
     def goes_on(head: Head, standing: Sequence[Decision]) -> bool:
         """Whether what is held was let go on, and has not gone yet."""
-        return head.status is Status.PDNG and any(
-            one.kind not in ENDS_AS and one.verdict == Verdict.CARRIED_OUT for one in standing
-        )
+        return head.status is Status.PDNG and decisions.is_let_go_on(standing)
 
     def take_back(head: Head, ending: Sequence[Decision]) -> None:
         covered = (

@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from postbus.domain.errors import InvariantBroken
-from postbus.domain.iso20022.decisions import ENDS_AS, Verdict
+from postbus.domain.iso20022 import decisions
+from postbus.domain.iso20022.decisions import ENDS_AS
 from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.transfers import held_for, is_return, never_returned
 from postbus.domain.iso20022.workflow import (
     Child,
     ChildState,
+    Decision,
     Entry,
     Finished,
     Head,
@@ -66,8 +68,12 @@ class Settlement:
         if head.status is Status.ACTC and (reasons := held_for(going)):
             self.messages.append(head, self._entry(Status.PDNG, reasons))
             return Took()
-        if head.status is Status.PDNG and not self._is_decided(head):
-            return Took()
+        if head.status is Status.PDNG:
+            decided = self.messages.decisions(head.transaction_id)
+            if not decisions.is_let_go_on(decided):
+                return Took()
+            if _is_being_ended(head, going, decided):
+                return Defer("what was let go on is being taken back")
         going, waits = self._after_originals(head, going)
         going = self._reserve(head, going)
         result: StepResult = Next(StepName.RELEASE)
@@ -117,13 +123,6 @@ class Settlement:
             child for child in self.messages.children(head.transaction_id) if child.state is ChildState.OPEN
         ]
 
-    def _is_decided(self, head: Head) -> bool:
-        """Whether it was let go on: ``decide`` has found that whoever wanted it may."""
-        return any(
-            decision.kind not in ENDS_AS and decision.verdict == Verdict.CARRIED_OUT
-            for decision in self.messages.decisions(head.transaction_id)
-        )
-
     def _reserve(self, head: Head, going: Sequence[Child]) -> list[Child]:
         """Set each transfer's funds aside; those for which there are none are refused, the others remain."""
         of_account: dict[str, list[Child]] = defaultdict(list)
@@ -164,6 +163,14 @@ class Settlement:
     def _entry(self, status: Status, reasons: tuple[Reason, ...] = ()) -> Entry:
         at: datetime = self.clock()
         return Entry(status=status, at=at, by=_BY, reasons=reasons)
+
+
+def _is_being_ended(head: Head, going: Iterable[Child], decided: Sequence[Decision]) -> bool:
+    """Whether ``decide`` has to rule first on what would end it, or to void what is ended."""
+    if any(one.kind in ENDS_AS and one.verdict is None for one in decided):
+        return True
+    standing = decisions.ending(decided, head)
+    return any(decisions.covering(child.number, standing) for child in going)
 
 
 def _record(child: Child) -> Any:
