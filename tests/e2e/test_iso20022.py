@@ -76,7 +76,7 @@ def test_of_a_bulk_the_bad_ones_are_refused_and_the_rest_is_booked(
     good, also_good = Payment(amount="1.00"), Payment(amount="2.00")
     bad = [
         Payment(amount="3.001"),
-        Payment(amount="4.00", creditor_iban="DE00370400440000000002"),
+        Payment(amount="4.00", creditor_iban="DE00370400440000000003"),
         Payment(amount="5.00", creditor="tok_sample_closed"),
     ]
     transaction_id = client.sent(pacs_008([good, *bad, also_good]))
@@ -262,8 +262,8 @@ def test_what_is_not_settled_in_time_is_rejected_and_never_booked_later(stack: S
             silent = client.opened()
             began = datetime.now(UTC)
             transaction_id = client.sent(pacs_008([Payment()]))
-            told = client.ends(transaction_id, "RJCT", seconds=90)
-            ended = client.ends(silent, "RJCT", seconds=90)
+            told = client.ends(transaction_id, "RJCT", seconds=240)
+            ended = client.ends(silent, "RJCT", seconds=240)
     assert datetime.fromisoformat(told["history"][-1]["at"]) - began >= timedelta(seconds=2)
     assert set(client.outgoing(transaction_id).texts("Cd")) == {"AB03"}
     assert client.outgoing(silent).status == 404
