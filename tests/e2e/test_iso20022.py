@@ -76,7 +76,7 @@ def test_of_a_bulk_the_bad_ones_are_refused_and_the_rest_is_booked(
     good, also_good = Payment(amount="1.00"), Payment(amount="2.00")
     bad = [
         Payment(amount="3.001"),
-        Payment(amount="4.00", creditor_iban="DE00370400440000000003"),
+        Payment(amount="4.00", creditor_iban="DE00370400440532013000"),
         Payment(amount="5.00", creditor="tok_sample_closed"),
     ]
     transaction_id = client.sent(pacs_008([good, *bad, also_good]))
