@@ -155,10 +155,8 @@ class InMemoryLedger:
             else {}
         )
         debits = [e for e in book.journal.entries if e.direction is Direction.DEBIT and e.shard is None]
-        return all(
-            self._books.available.get(e.balance_key, 0) + own.get(e.balance_key, 0) >= e.amount.minor
-            for e in debits
-        )
+        needed = {e.balance_key: e.amount.minor - own.get(e.balance_key, 0) for e in debits}
+        return all(minor <= 0 or self._books.available.get(key, 0) >= minor for key, minor in needed.items())
 
     def fund(self, account: Account, amount: Money, posting_id: str, decided_at: datetime) -> Outcome:
         book = funding(account, amount, posting_id, decided_at, shard_of(posting_id, self._shards))

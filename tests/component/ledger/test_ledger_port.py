@@ -290,6 +290,26 @@ def test_a_posting_uses_its_earmark_up_once(world: World) -> None:
     assert (balance(world, "NL-CUR-0001"), available(world, ALICE)) == (100, 100)
 
 
+@pytest.mark.parametrize("minor", [1000, 900], ids=["all of it", "less"])
+def test_what_was_set_aside_is_booked_though_a_card_has_overdrawn_the_account_since(
+    world: World, minor: int
+) -> None:
+    fund(world, ALICE, 1000)
+    earmark(world, "A1", ALICE, 1000)
+    post(world, "C1", Kind.PURCHASE, 1)
+    assert available(world, ALICE) == -1
+    assert post(world, "A1", Kind.TRANSFER, minor, to=BOB).state is OutcomeState.POSTED
+    assert available(world, ALICE) == balance(world, "NL-CUR-0001") == 999 - minor
+
+
+def test_what_is_wanted_beyond_what_was_set_aside_must_be_available(world: World) -> None:
+    fund(world, ALICE, 1000)
+    earmark(world, "A1", ALICE, 1000)
+    post(world, "C1", Kind.PURCHASE, 1)
+    assert post(world, "A1", Kind.TRANSFER, 1001, to=BOB).state is OutcomeState.VOIDED
+    assert available(world, ALICE) == 999
+
+
 def test_an_earmark_too_small_for_its_transfer_is_let_go_when_that_is_refused(world: World) -> None:
     fund(world, ALICE, 1000)
     earmark(world, "A1", ALICE, 600)

@@ -89,21 +89,20 @@ class _Change:
 
     Attributes:
         entry: any on that item; it tells the account, the currency and the shard.
-        needed_minor: what must be available before, if ``guarded``.
+        needed_minor: what must be available before, beside the earmarks; nothing is asked where it is not
+            above zero, for what was set aside is there even if others have overdrawn the account since.
     """
 
     entry: Entry
     delta_minor: int = 0
     freed_minor: int = 0
     needed_minor: int = 0
-    guarded: bool = False
 
     def add(self, entry: Entry, may_overdraw: bool) -> None:
         self.delta_minor += entry.signed_minor
         if not may_overdraw and entry.direction is Direction.DEBIT and entry.shard is None:
             # What the same transaction credits does not count, so that merging postings never books one that
             # could not have been booked by itself.
-            self.guarded = True
             self.needed_minor += entry.amount.minor
 
     def free(self, earmark: Earmark) -> None:
@@ -129,7 +128,7 @@ class _Change:
             + " SET #account = :account, #currency = :currency, #shard = :shard",
             "ExpressionAttributeNames": names,
         }
-        if self.guarded:
+        if self.needed_minor > 0:
             numbers[":needed"] = self.needed_minor
             update["ConditionExpression"] = "#available >= :needed"
         update["ExpressionAttributeValues"] = {
@@ -317,7 +316,8 @@ class DynamoDbLedger:
 
     def _covered(self, change: _Change) -> bool:
         """Whether the account has the money after all; asked before it is said not to."""
-        return not change.guarded or self._available_at(change.entry.balance_key) >= change.needed_minor
+        needed = change.needed_minor
+        return needed <= 0 or self._available_at(change.entry.balance_key) >= needed
 
     def _available_at(self, key: str) -> int:
         """What is available of a balance item in minor units, strongly consistent."""
