@@ -354,8 +354,7 @@ class InMemoryLiquidity:
         if pipeline_id in self.decided:
             return Reservation.DECIDED
         if pipeline_id in self.reserved:
-            same = self.reserved[pipeline_id] == (account_token, amount)
-            return Reservation.RESERVED if same else Reservation.SHORT
+            return Reservation.RESERVED
         key = (account_token, amount.currency)
         if self.available.get(key, 0) < amount.minor:
             return Reservation.SHORT

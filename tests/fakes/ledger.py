@@ -172,13 +172,13 @@ class InMemoryLedger:
         return {one: self._earmark(one, account, amount) for one, amount in wanted.items()}
 
     def _earmark(self, transaction_id: str, account: Account, amount: Money) -> SetAside:
-        key, earmark = balance_key(account.account_id, amount.currency), Earmark(account.account_id, amount)
-        if (before := set_aside_before(self._books.read(transaction_id), earmark)) is not None:
+        key = balance_key(account.account_id, amount.currency)
+        if (before := set_aside_before(self._books.read(transaction_id))) is not None:
             return before
         if self._books.available.get(key, 0) < amount.minor:
             return SetAside.SHORT
         self._books.available[key] -= amount.minor
-        self._books.stored[transaction_id] = Stored(earmark=earmark)
+        self._books.stored[transaction_id] = Stored(earmark=Earmark(account.account_id, amount))
         return SetAside.DONE
 
     def agree_overdraft(self, account_id: str, limit: Money) -> None:

@@ -288,7 +288,8 @@ class Liquidity(Protocol):
         """Set money of one account aside for transfers, atomically; the same again is no change.
 
         Each is answered by itself: what the account does not cover is SHORT, and leaves the money to those
-        behind it.  Posting consumes what was set aside.
+        behind it.  What something is set aside for is never SHORT, whatever has changed since: its payment
+        may be on its way.  Posting consumes what was set aside.
 
         Args:
             amounts: by pipeline id, the first to be served first; all in the account's currency.

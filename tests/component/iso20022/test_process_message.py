@@ -1,6 +1,7 @@
 """Receiving and processing a message, whatever fails in between."""
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -511,6 +512,24 @@ def test_a_message_cancelled_while_its_records_are_written_is_written_no_further
     assert len(world.transfers.records) == 200
 
 
+@pytest.mark.parametrize("crashed", [False, True])
+def test_what_is_on_its_way_is_not_refused_when_there_is_no_money_any_more(
+    world: World, crashed: bool
+) -> None:
+    transaction_id = world.hand_in(pacs_008(transfer(1), transfer(2, "9999.99")))
+    world.run(RECEIVE, transaction_id)
+    world.transfers.away = crashed
+    with nullcontext() if not crashed else pytest.raises(Unavailable):
+        world.run(PROCESS, transaction_id)
+    world.transfers.away = False
+    world.liquidity.available.clear()
+    world.liquidity.reserved.clear()
+    assert world.run(PROCESS, transaction_id, 2) == Took()
+    # Which of the two had the money was settled before ACSP.
+    states = [state for state, _ in codes(world, transaction_id)]
+    assert (states, len(world.transfers.records)) == ([ChildState.OPEN, ChildState.REJECTED], 1)
+
+
 def test_another_record_under_a_transfers_key_is_never_overwritten(world: World) -> None:
     transaction_id = world.hand_in(pacs_008(transfer(1)))
     world.run(RECEIVE, transaction_id)
@@ -690,6 +709,22 @@ def test_of_several_returns_each_goes_as_soon_as_what_it_returns_is_booked(world
     booked(world, second)
     assert world.run(PROCESS, returned) == Took()
     assert sum("original_transfer" in record for record in world.transfers.records.values()) == 2
+
+
+def test_a_return_that_has_waited_is_refused_for_want_of_money_and_one_on_its_way_is_not(
+    world: World,
+) -> None:
+    booked(world, world.through(pacs_008(transfer(1))))
+    second = world.through(pacs_008(transfer(2), message_id="M-2"), 2)
+    returned = returning(world, pacs_004(f"{UETR} {OTHER_UETR}", "4.00"), 3)
+    booked(world, second)
+    # The token is another account's by now, and that one has nothing.
+    (out,) = [one for one, (token, _) in world.liquidity.reserved.items() if token == "acct-mill"]
+    world.liquidity.reserved[out] = ("acct-before", world.liquidity.reserved[out][1])
+    world.liquidity.available["acct-mill", "EUR"] = 0
+    world.run(PROCESS, returned)
+    assert codes(world, returned) == [(ChildState.OPEN, []), (ChildState.REJECTED, ["AM04"])]
+    assert sum("original_transfer" in record for record in world.transfers.records.values()) == 1
 
 
 def test_a_crash_at_any_call_of_returns_that_wait_changes_nothing_of_the_end() -> None:

@@ -40,6 +40,7 @@ RECORD = {
     "head_office_account": "head-office",
     "position_account": "position",
 }
+EMPTY = {**RECORD, "token": "tok_b", "account_id": "current-b"}
 
 
 def euros(minor: int) -> Money:
@@ -54,7 +55,7 @@ def ledger(tables: TableWorld) -> DynamoDbLedger:
 
 @pytest.fixture
 def in_ledger(ledger: DynamoDbLedger) -> LedgerLiquidity:
-    return LedgerLiquidity(ledger, InMemoryDirectory({"tok_a": RECORD}))
+    return LedgerLiquidity(ledger, InMemoryDirectory({"tok_a": RECORD, "tok_b": EMPTY}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +119,18 @@ def test_two_transfers_cannot_have_the_same_money(funds: Funds) -> None:
     assert funds.reserve(second=401) == [SHORT]
 
 
-def test_another_amount_of_the_same_transfer_is_not_reserved_beside_it(funds: Funds) -> None:
+def test_what_is_reserved_for_a_transfer_is_neither_changed_nor_short_later(funds: Funds) -> None:
     funds.reserve(first=600)
-    assert funds.reserve(first=300) == [SHORT]
+    assert funds.reserve(first=300) == funds.reserve(first=5_000) == [RESERVED]
+    assert funds.reserve(second=401) == [SHORT]
     assert funds.reserve(second=400) == [RESERVED]
+
+
+def test_what_is_reserved_for_a_transfer_is_not_short_on_another_account(funds: Funds) -> None:
+    funds.reserve(first=600)
+    assert funds.liquidity.reserve("tok_b", {ID: euros(600)}) == {ID: RESERVED}
+    assert funds.liquidity.reserve("tok_b", {OTHER: euros(1)}) == {OTHER: SHORT}
+    assert funds.reserve(second=400, third=1) == [RESERVED, SHORT]
 
 
 def test_of_several_transfers_the_first_are_served_and_each_is_answered_by_itself(funds: Funds) -> None:

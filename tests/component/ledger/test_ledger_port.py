@@ -265,8 +265,18 @@ def test_an_earmark_takes_from_what_is_available_and_not_from_the_balance(world:
 def test_an_earmark_again_is_the_same_earmark(world: World) -> None:
     fund(world, ALICE, 1000)
     assert [earmark(world, "A1", ALICE, 600) for _ in range(2)] == [True, True]
-    assert not earmark(world, "A1", ALICE, 700)
     assert available(world, ALICE) == 400
+
+
+def test_what_is_set_aside_for_a_transaction_stands_whatever_is_asked_for_it_later(world: World) -> None:
+    fund(world, ALICE, 1000)
+    earmark(world, "A1", ALICE, 600)
+    assert earmark(world, "A1", ALICE, 700)
+    assert earmark(world, "A1", BOB, 600)
+    assert available(world, ALICE) == 400
+    # Posted to an account that lacks the money it is refused there, and what was set aside is let go.
+    assert post(world, "A1", Kind.TRANSFER, 600, of=BOB, to=ALICE).state is OutcomeState.VOIDED
+    assert available(world, ALICE) == 1000
 
 
 def test_an_earmark_beyond_what_is_available_is_refused(world: World) -> None:

@@ -415,9 +415,7 @@ class DynamoDbLedger:
                 return others | dict.fromkeys(taken, SetAside.DONE)
             stored = dict(zip(wanted, each(self._outcomes.read, wanted), strict=True))
             others = {
-                name: before
-                for name, earmark in wanted.items()
-                if (before := set_aside_before(stored[name], earmark)) is not None
+                name: before for name in wanted if (before := set_aside_before(stored[name])) is not None
             }
             new = {name: earmark for name, earmark in wanted.items() if name not in others}
             taken = affordable(new, self._available_at(key)) if new else {}

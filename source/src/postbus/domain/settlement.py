@@ -72,8 +72,9 @@ class Earmark:
 class SetAside(Enum):
     """What came of setting money aside for a transaction.
 
-    DONE now or before.  SHORT: the account lacks it, or another amount is set aside.  DECIDED: something was
-    decided about the transaction before, so nothing is set aside for it any more.
+    DONE now or before; what was set aside first stands, whatever is asked for later.  SHORT: nothing is set
+    aside for it, and the account lacks it.  DECIDED: something was decided about the transaction before, so
+    nothing is set aside for it any more.
     """
 
     DONE = "done"
@@ -103,13 +104,15 @@ class Stored:
 NOTHING = Stored()
 
 
-def set_aside_before(stored: Stored, wanted: Earmark) -> SetAside | None:
-    """What came of setting money aside, by what is stored of the transaction; ``None`` while nothing is."""
-    if stored.earmark == wanted:
+def set_aside_before(stored: Stored) -> SetAside | None:
+    """What came of setting money aside, by what is stored of the transaction; ``None`` while nothing is.
+
+    Whoever was told that it is done may have sent the payment on, so it is never taken back: should it be of
+    another account than is asked for now, the posting asks for what is missing.
+    """
+    if stored.earmark is not None:
         return SetAside.DONE
-    if stored.outcome is not None:
-        return SetAside.DECIDED
-    return None if stored.earmark is None else SetAside.SHORT
+    return None if stored.outcome is None else SetAside.DECIDED
 
 
 def affordable(wanted: Mapping[str, Earmark], available_minor: int) -> dict[str, Earmark]:

@@ -124,9 +124,15 @@ class Settlement:
         ]
 
     def _reserve(self, head: Head, going: Sequence[Child]) -> list[Child]:
-        """Set each transfer's funds aside; those for which there are none are refused, the others remain."""
+        """Set each transfer's funds aside; those for which there are none are refused, the others remain.
+
+        Once it is ACSP that was done for every transfer, whose record may be out: none is refused here any
+        more.  Only a return that has waited until now comes new, and what an earlier one has is not SHORT.
+        """
         of_account: dict[str, list[Child]] = defaultdict(list)
         for child in going:
+            if head.status is Status.ACSP and not is_return(child):
+                continue
             of_account[_paying_account(child)].append(child)
         # Those of an account together: else they would contend for its balance; and the first shall be first.
         short = {child.number for found in self.each(self._short, of_account.values()) for child in found}
