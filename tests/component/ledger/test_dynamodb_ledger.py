@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from postbus.adapters.dynamodb_books import LedgerBooks
 from postbus.adapters.dynamodb_ledger import DynamoDbLedger
+from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
 from postbus.domain.errors import InvariantBroken
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.money import Money
@@ -21,6 +23,7 @@ from tests.component.ledger.worlds import (
     TableWorld,
     available,
     balance,
+    cancel,
     earmark,
     fund,
     hold,
@@ -32,6 +35,8 @@ from tests.component.ledger.worlds import (
 from tests.fakes.approvals import ALICE, BOB, NOON, account, instruction
 
 Call = tuple[str, dict[str, Any]]
+
+ALICES = {"balance_key": {"S": "NL-CUR-0001#EUR#000"}}
 
 
 @contextmanager
@@ -510,6 +515,75 @@ def test_earmarks_of_a_reversal_and_its_original_go_together(tables: TableWorld)
     assert available(tables, ALICE) == 1000
     (row,) = [item for item in tables.items("balances") if item["account_id"]["S"] == "NL-CUR-0001"]
     assert row["earmarked_minor"]["N"] == "0"
+
+
+ENDS: dict[str, Callable[[TableWorld], object]] = {
+    "given back": lambda world: world.ledger.free("visa-A1"),
+    "posted": lambda world: post(world, "A1", Kind.TRANSFER, 300, to=BOB),
+    "voided": lambda world: cancel(world, "A1"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_earmark_that_has_become_another_accounts_in_between_is_let_go_there(
+    tables: TableWorld, end: str
+) -> None:
+    class Overtaken:
+        has_read = is_done = False
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "transact_write_items" and self.has_read and not self.is_done:
+                self.is_done = True
+                tables.ledger.free("visa-A1")
+                assert earmark(tables, "A1", BOB, 300)
+            self.has_read |= name == "get_item"
+            return getattr(tables.client, name)
+
+    fund(tables, ALICE, 1000)
+    fund(tables, BOB, 1000)
+    for auth, minor in (("A1", 300), ("A2", 600)):
+        assert earmark(tables, auth, ALICE, minor)
+    client: Any = Overtaken()
+    ledger = DynamoDbLedger(client, "ledger", "balances", sleep=lambda _: None)
+    ENDS[end](TableWorld(ledger, DynamoDbOutcomes(client, "ledger"), client))
+    assert client.is_done
+    assert LedgerBooks(tables.client, "ledger", "balances").verify().wrong == {}
+    moved = 300 if end == "posted" else 0
+    assert (available(tables, ALICE), available(tables, BOB)) == (400 - moved, 1000 + moved)
+
+
+def test_an_account_of_thousands_of_earmarks_is_booked_on_as_any(tables: TableWorld) -> None:
+    fund(tables, ALICE, 10_000)
+    assert earmark(tables, "A0", ALICE, 1)
+    keep_as_the_ledger_does(tables, range(1, 2_000))
+    row = tables.client.get_item(TableName="balances", Key=ALICES)["Item"]
+    # 400 KB is the most, and what a write costs goes by the kilobyte.
+    assert len(str(row)) < 1_000
+    assert [earmark(tables, auth, ALICE, 4_001) for auth in ("A0", "B1", "B2")] == [True, True, False]
+    assert post(tables, "C1", Kind.PURCHASE, 4_000).state is OutcomeState.POSTED
+    assert post(tables, "A7", Kind.TRANSFER, 1, to=BOB).state is OutcomeState.POSTED
+    cancel(tables, "A8")
+    tables.ledger.free("visa-A9")
+    assert (balance(tables, "NL-CUR-0001"), available(tables, ALICE)) == (5_999, 1)
+    assert LedgerBooks(tables.client, "ledger", "balances").verify().wrong == {}
+
+
+def keep_as_the_ledger_does(tables: TableWorld, numbers: range) -> None:
+    """Further earmarks like the one of A0, without the time a simulated transaction takes."""
+    first = tables.item("A0")
+    for start in range(0, len(numbers), 25):
+        items = [{**first, "transaction_id": {"S": f"visa-A{n}"}} for n in numbers[start : start + 25]]
+        tables.client.batch_write_item(
+            RequestItems={"ledger": [{"PutRequest": {"Item": item}} for item in items]}
+        )
+    tables.client.update_item(
+        TableName="balances",
+        Key=ALICES,
+        UpdateExpression="ADD available_minor :less, earmarked_minor :more",
+        ExpressionAttributeValues={
+            ":less": {"N": str(-len(numbers))}, ":more": {"N": str(len(numbers))},
+        },
+    )  # fmt: skip
 
 
 def test_the_stored_announcement_is_the_first_word_for_word(tables: TableWorld) -> None:

@@ -18,6 +18,7 @@ from postbus.adapters.dynamodb_outcomes import (
     earmark_attributes,
     put_outcome,
     release_earmark,
+    still_set_aside,
     to_item,
 )
 from postbus.adapters.dynamodb_transactions import (
@@ -461,6 +462,7 @@ class DynamoDbLedger:
             stored = self._outcomes.read(transaction_id)
             if stored.earmark is None or stored.state is not None:
                 return
+            condition, values = still_set_aside(stored.earmark)
             # The item stays, empty: nothing may delete from this table.
             forget: TransactWriteItemTypeDef = {
                 "Update": {
@@ -468,8 +470,9 @@ class DynamoDbLedger:
                     "Key": {"transaction_id": {"S": transaction_id}},
                     "UpdateExpression": "REMOVE earmark_account, earmark_currency, "
                     "earmark_minor, earmark_table",
-                    "ConditionExpression": "attribute_exists(earmark_minor) AND attribute_not_exists(#state)",
+                    "ConditionExpression": condition,
                     "ExpressionAttributeNames": {"#state": "state"},
+                    "ExpressionAttributeValues": values,
                 }
             }
             freed = release_earmark(self._balances_table, stored.earmark)

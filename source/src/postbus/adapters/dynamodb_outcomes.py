@@ -118,20 +118,39 @@ def put_outcome(table: str, item: Item, stored: Stored) -> "PutTypeDef":
         # An item may be there all the same: without an earmark any more, and not decided.
         put["ConditionExpression"] = "attribute_not_exists(#state) AND attribute_not_exists(earmark_minor)"
         return put
-    if stored.state is None:
-        put["ConditionExpression"] = "attribute_exists(earmark_minor) AND attribute_not_exists(#state)"
+    if stored.outcome is None:
+        assert stored.earmark is not None
+        put["ConditionExpression"], put["ExpressionAttributeValues"] = still_set_aside(stored.earmark)
         return put
+    state = stored.outcome.state
     put["ConditionExpression"] = "#state = :state"
-    put["ExpressionAttributeValues"] = {":state": {"S": stored.state.value}}
-    if stored.outcome is not None and stored.state is OutcomeState.VOIDED:
+    put["ExpressionAttributeValues"] = {":state": {"S": state.value}}
+    if state is OutcomeState.VOIDED:
         # Nothing follows a voiding but the payment that one did not concern: so exactly that one.
         put["ConditionExpression"] += " AND content_hash = :unseen AND causation_id = :cause"
         put["ExpressionAttributeValues"] = {
-            ":state": {"S": stored.state.value},
+            ":state": {"S": state.value},
             ":unseen": {"S": ""},
             ":cause": {"S": stored.outcome.causation_id},
         }
     return put
+
+
+def still_set_aside(earmark: Earmark) -> tuple[str, Item]:
+    """The condition on an item, with its values, that nothing was decided and just this is set aside.
+
+    Not any earmark: given back and set aside anew it may be of another account, and the wrong one be freed.
+    """
+    condition = (
+        "attribute_not_exists(#state) AND earmark_account = :account"
+        " AND earmark_currency = :currency AND earmark_minor = :minor"
+    )
+    values = {
+        ":account": {"S": earmark.account_id},
+        ":currency": {"S": earmark.amount.currency},
+        ":minor": {"N": str(earmark.amount.minor)},
+    }
+    return condition, values
 
 
 def release_earmark(table: str, earmark: Earmark) -> "UpdateTypeDef":
