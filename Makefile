@@ -76,7 +76,7 @@ test-python: $(TOOLS) rabbitmq schemas ## unit, contract and component tests
 test-terraform: terraform $(TOOLS) $(CHECKOV) ## terraform fmt, validate, test, and checkov
 	@$(PY) -m local test-terraform
 
-e2e: terraform $(TOOLS) $(EMULATOR) ## end-to-end tests on a stack of their own (ARGS="-k name" for pytest)
+e2e: terraform $(TOOLS) $(EMULATOR) rabbitmq ## end-to-end tests on a stack of their own (ARGS="-k name" for pytest)
 	@$(PY) -m local e2e $(ARGS)
 
 bench: terraform $(TOOLS) $(EMULATOR) ## measure every figure the README states

@@ -60,7 +60,8 @@ def _do(verb: str, settings: Settings, further: list[str]) -> None:
             checks.checkov()
         case "e2e":
             # Roles are enforced where the emulator can: a grant that is missing fails here, not on AWS.
-            checks.end_to_end(replace(checks.own_port(settings), enforce_iam=True), further)
+            own = replace(checks.own_port(settings), enforce_iam=True, more_variables=checks.END_TO_END)
+            checks.end_to_end(own, further)
         case "terraform-config":
             _terraform_config()
 

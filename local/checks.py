@@ -12,6 +12,7 @@ from local.progress import Step, console
 from local.settings import LOCAL, ROOT, CannotRun, Settings, make_local
 from local.terraform import SOURCE, find, modules, prepared, run
 
+END_TO_END = ROOT / "local" / "e2e.tfvars"
 CHECKOV = ROOT / ".venv-checkov" / "bin" / "python"
 
 

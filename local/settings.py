@@ -30,11 +30,13 @@ class Settings:
     Attributes:
         port: of the emulator, on 127.0.0.1; two stacks on two ports do not touch each other.
         enforce_iam: whether the emulator checks the roles of functions.
+        more_variables: a file of Terraform variables beside the target's own; ``None`` for none.
     """
 
     port: int = 4566
     region: str = DEFAULT_REGION
     enforce_iam: bool = False
+    more_variables: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":

@@ -100,6 +100,7 @@ class Terraform:
     def _options(self) -> list[str]:
         return [
             f"-var-file={self.variables_file}",
+            *([f"-var-file={self.settings.more_variables}"] if self.settings.more_variables else []),
             f"-var=region={self.settings.region}",
             f"-state={self.state}",
             f"-parallelism={PARALLELISM}",

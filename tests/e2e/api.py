@@ -66,16 +66,18 @@ class Client:
     def token(self) -> str:
         if not self._token:
             mine = self.credentials
-            login = base64.b64encode(f"{mine['client_id']}:{mine['client_secret']}".encode()).decode()
-            form = urllib.parse.urlencode({"grant_type": "client_credentials", "scope": mine["scope"]})
-            headers = {
-                "Authorization": f"Basic {login}",
-                "Content-Type": "application/x-www-form-urlencoded",
-            }
-            request = urllib.request.Request(self.url("token_url"), form.encode(), headers)
-            with _OPENER.open(request, timeout=30) as answer:
-                self._token = json.load(answer)["access_token"]
+            self._token = self.granted(mine["client_id"], mine["client_secret"], mine["scope"])
         return self._token
+
+    def granted(self, client_id: str, client_secret: str, scope: str) -> str:
+        """A fresh token for a client of the deployment's user pool."""
+        login = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
+        form = urllib.parse.urlencode({"grant_type": "client_credentials", "scope": scope})
+        headers = {"Authorization": f"Basic {login}", "Content-Type": "application/x-www-form-urlencoded"}
+        request = urllib.request.Request(self.url("token_url"), form.encode(), headers)
+        with _OPENER.open(request, timeout=30) as answer:
+            token: str = json.load(answer)["access_token"]
+        return token
 
     def call(
         self,

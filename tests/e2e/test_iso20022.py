@@ -1,8 +1,13 @@
 """ISO 20022 messages through the deployed API, with real tokens, to the ledger and back."""
 
+import base64
+import hashlib
 import json
+import time
+import urllib.error
+import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,6 +47,16 @@ def amounts(stack: Stack, transaction_id: str, number: int = 1) -> set[tuple[str
     outcome = stack.outcomes.find(pipeline_transaction_id(transaction_id, number))
     assert outcome is not None
     return {(entry["account"], entry["direction"], entry["amount"]) for entry in outcome.data["entries"]}
+
+
+def put(upload: Mapping[str, Any], body: bytes) -> int:
+    """Upload as told; the status of the answer."""
+    request = urllib.request.Request(upload["url"], body, upload["headers"], method=upload["method"])
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 # -- what a client does ------------------------------------------------------------------------------------
@@ -139,6 +154,30 @@ def test_more_money_than_there_is_is_refused_before_anything_is_booked(stack: St
     assert stack.books() == before
 
 
+def test_a_message_that_is_uploaded_is_taken_once_and_only_as_it_was_announced(
+    stack: Stack, client: Client
+) -> None:
+    message = pacs_008([Payment()])
+    transaction_id = client.opened()
+
+    def announced(body: bytes) -> Answer:
+        data = {"length_bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+        headers = {"X_Transaction_Id": transaction_id, "Content_Type": "application/json"}
+        return client.call("POST", "/v1/incoming", json.dumps(data).encode(), **headers)
+
+    upload, rival = announced(message).data["upload"], announced(message + b" ").data["upload"]
+    assert put(upload, message[:-1] + b" ") in (400, 403)
+    assert put(upload, message) == 200
+    assert put(rival, message + b" ") == put(upload, message) == 412
+    assert announced(message + b" ").status == 409
+    assert client.told(transaction_id)["status"] == "ACCP"
+    assert announced(message).status == 202
+    client.ends(transaction_id, "ACSC")
+    assert amounts(stack, transaction_id) == {
+        ("current-anna", "debit", "1234"), ("current-bruno", "credit", "1234")
+    }  # fmt: skip
+
+
 # -- who may -----------------------------------------------------------------------------------------------
 
 
@@ -156,6 +195,47 @@ def test_a_call_without_the_right_token_is_refused(stack: Stack, client: Client)
         assert refused.headers["content-type"] == "application/problem+json"
     assert client.call("GET", "/v1/health", token="").status == 200
     assert client.call("GET", "/v1/health/deep", token="").status in (401, 403)
+    assert client.call("GET", "/v1/health/deep").status == 200
+
+
+@pytest.fixture
+def short_token(stack: Stack, client: Client) -> Iterator[str]:
+    """A token of the deployment's own user pool, for a client whose tokens are good for three seconds."""
+    pools = stack.client("cognito-idp")
+    pool = claims(client.token())["iss"].rpartition("/")[2]
+    made = pools.create_user_pool_client(
+        UserPoolId=pool,
+        ClientName=f"short-{uuid.uuid4().hex[:8]}",
+        GenerateSecret=True,
+        AllowedOAuthFlowsUserPoolClient=True,
+        AllowedOAuthFlows=["client_credentials"],
+        AllowedOAuthScopes=["postbus/read", "postbus/write"],
+        AccessTokenValidity=3,
+        TokenValidityUnits={"AccessToken": "seconds"},
+    )["UserPoolClient"]
+    try:
+        yield client.granted(made["ClientId"], made["ClientSecret"], "postbus/read postbus/write")
+    finally:
+        pools.delete_user_pool_client(UserPoolId=pool, ClientId=made["ClientId"])
+
+
+def claims(token: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    return found
+
+
+@pytest.mark.needs("short_tokens")
+def test_a_token_that_was_good_opens_nothing_once_it_has_expired(client: Client, short_token: str) -> None:
+    expires_at = claims(short_token)["exp"]
+    assert client.call("GET", "/v1/health/deep", token=short_token).status == 200
+    assert time.time() < expires_at
+    time.sleep(max(0.0, expires_at + 1 - time.time()))
+    for refused in (
+        client.call("GET", "/v1/health/deep", token=short_token),
+        client.call("POST", "/v1/transactions", token=short_token),
+    ):
+        assert (refused.status, refused.headers["content-type"]) == (401, "application/problem+json")
+        assert refused.headers["www-authenticate"].startswith("Bearer")
     assert client.call("GET", "/v1/health/deep").status == 200
 
 
