@@ -15,6 +15,8 @@ from postbus.domain.iso20022.messages import Agent, MessageType, Reason, Status
 from postbus.domain.iso20022.status import FINAL, may_replace
 from postbus.domain.iso20022.workflow import (
     OUTGOING,
+    AccountKey,
+    AccountKeyKind,
     ChildState,
     Decision,
     DecisionKind,
@@ -189,6 +191,8 @@ def test_a_transfer_is_kept_with_all_an_answer_quotes(store: MessageStore) -> No
         uetr=ID,
         instructing_agent=Agent(bic="DEUTDEFF"),
         instructed_agent=Agent(bic="COBADEFF", name="Bank"),
+        creditor_agent=Agent(bic="MILLNL2A"),
+        creditor_key=AccountKey(AccountKeyKind.IBAN, "NL91ABNA0417164300"),
         requested_date="2026-11-21",
         reasons=(NO_FUNDS,),
         settled_at=NOON,

@@ -58,21 +58,26 @@ def resolve(
         return Reason("AC03", ("Debtor and creditor are booked on one account.",))
 
 
+def creditor_key(transfer: Transfer, found: Found, own_agents: Collection[str]) -> AccountKey | None:
+    """What the account was found under that a transfer is booked to; ``None`` where there is none."""
+    _, creditor = _sides(transfer)
+    return _booked_on(creditor, found, own_agents)
+
+
 def _may_debit(side: _Side, found: Found, own_agents: Collection[str], mandate: Mandate) -> bool:
     """Whether the client may have the account debited that the debtor is booked on.
 
     Told before anything of the account is: whoever may not debit it does not learn whether it is open, nor,
     where none of what is named is the client's, whether it is there.
     """
-    keys = _keys(side, own_agents)
-    booked_on = next((key for key in keys if found.get(key)), None)
-    if booked_on is not None:
+    if (booked_on := _booked_on(side, found, own_agents)) is not None:
         return mandate.covers(booked_on)
+    keys = _keys(side, own_agents)
     return not keys or any(map(mandate.covers, keys))
 
 
 def _account(side: _Side, currency: str, found: Found, own_agents: Collection[str]) -> FoundAccount | Reason:
-    booked_on = next((key for key in _keys(side, own_agents) if found.get(key)), None)
+    booked_on = _booked_on(side, found, own_agents)
     if booked_on is None:
         return _unknown(side, _is_own(side.agent, own_agents))
     if booked_on in _own_keys(side) and _names_another(side, currency):
@@ -93,6 +98,10 @@ def _names_another(side: _Side, currency: str) -> bool:
     """Whether the message says (``Ccy``) which of the accounts under one identification is meant, and it is
     not the one in this currency.  Of an account that is kept elsewhere that is its agent's affair."""
     return side.account is not None and side.account.currency not in (None, currency)
+
+
+def _booked_on(side: _Side, found: Found, own_agents: Collection[str]) -> AccountKey | None:
+    return next((key for key in _keys(side, own_agents) if found.get(key)), None)
 
 
 def _keys(side: _Side, own_agents: Collection[str]) -> list[AccountKey]:

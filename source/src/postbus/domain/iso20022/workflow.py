@@ -228,6 +228,25 @@ class Entry:
     reasons: tuple[Reason, ...] = ()
 
 
+class AccountKeyKind(StrEnum):
+    """What an account is looked up by."""
+
+    IBAN = "iban"
+    OTHER = "other"
+    BIC = "bic"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKey:
+    """An IBAN, another account identification, or the BIC of an agent with a settlement account.
+
+    Personal data: it never shows in its own text.
+    """
+
+    kind: AccountKeyKind
+    value: str = field(repr=False)
+
+
 class ChildState(StrEnum):
     """Where one transfer is: VOIDED was taken back in the pipeline, REJECTED refused there or before."""
 
@@ -250,7 +269,9 @@ class Child(Quoted):
         record: the inbound record written for it, kept so that a repeat writes the same one; tokens, no
             personal data.
         amount: ``None`` for one whose amount could not be read.
-        creditor_agent: of a transfer; no answer quotes it, but who returns it speaks for it.
+        creditor_agent: of a transfer; no answer quotes it, but a return of it comes from there.
+        creditor_key: of a transfer; what the account it is booked to was found under.  Whoever returns it has
+            to be allowed to have that account debited.
         settled_at: when it was booked.
         held_at: when the pipeline held it for an operator, if it did; only while it is open does that matter.
     """
@@ -260,6 +281,7 @@ class Child(Quoted):
     pipeline_id: str | None = None
     record: Mapping[str, Any] | None = None
     creditor_agent: Agent | None = None
+    creditor_key: AccountKey | None = None
     reasons: tuple[Reason, ...] = ()
     settled_at: datetime | None = None
     held_at: datetime | None = None
@@ -311,25 +333,6 @@ class Decision:
     numbers: tuple[int, ...] = ()
     verdict: str | None = None
     note: str | None = None
-
-
-class AccountKeyKind(StrEnum):
-    """What an account is looked up by."""
-
-    IBAN = "iban"
-    OTHER = "other"
-    BIC = "bic"
-
-
-@dataclass(frozen=True, slots=True)
-class AccountKey:
-    """An IBAN, another account identification, or the BIC of an agent with a settlement account.
-
-    Personal data: it never shows in its own text.
-    """
-
-    kind: AccountKeyKind
-    value: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

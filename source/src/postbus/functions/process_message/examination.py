@@ -20,11 +20,11 @@ from postbus.domain.iso20022.faults import fault
 from postbus.domain.iso20022.instructions import Accounts, Origin, Returned, return_record, transfer_record
 from postbus.domain.iso20022.mandates import NOTHING, Mandate, Mandates
 from postbus.domain.iso20022.message_source import Reading
-from postbus.domain.iso20022.messages import Fault, Message, Place, Reason, Return, Transfer
+from postbus.domain.iso20022.messages import Agent, Fault, Message, Place, Reason, Return, Transfer
 from postbus.domain.iso20022.schemas import Schemas
 from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.transfers import Findings
-from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, Child, Head, child_of
+from postbus.domain.iso20022.workflow import AccountKeyKind, Child, Head, child_of
 from postbus.functions.process_message.finding import Finder, Found, make_findable
 from postbus.ports import ClaimStore, Clock
 from postbus.ports_iso20022 import AccountFinder, Check, Documents, MessageStore
@@ -124,6 +124,8 @@ class Examination:
                 found.refuse(one.number, resolved)
             else:
                 found.records[one.number] = transfer_record(one, _origin(head), resolved)
+                booked_to = accounts.creditor_key(one, known, self.terms.own_agents)
+                found.creditor_keys[one.number] = booked_to
 
     def _return(self, head: Head, message: Message, found: Findings) -> bool:
         """The transfer that each return gives back, and with it the return's record.
@@ -264,7 +266,7 @@ def _returned(one: Return, original: Found | None, mandate: Mandate) -> Returned
     child = meant[0]
     if child.record is None or child.amount is None:
         return _UNKNOWN_ORIGINAL
-    if not _is_of_the_creditors_side(one, child, mandate):
+    if not _may_return(one, child, mandate):
         return _ANOTHERS
     # One that is not booked yet is waited for (``settlement``).
     if (never := transfers.never_returned(child.state)) is not None:
@@ -283,17 +285,20 @@ def _is_unread(original: Head) -> bool:
     return original.children is None and original.status not in FINAL
 
 
-def _is_of_the_creditors_side(one: Return, child: Child, mandate: Mandate) -> bool:
+def _may_return(one: Return, child: Child, mandate: Mandate) -> bool:
     """Whether a return comes from where the transfer went to: its payer cannot take it back.
 
-    What it says of its sender is that sender's word; the mandate says that the client speaks for it.
+    Which agents a transfer names is its payer's word, and whom a return comes from its sender's.  What holds
+    is the account that the money came to: only a client that may have that account debited gives it back,
+    and an agent only what came to its own settlement account.
     """
-    bic = one.instructing_agent.bic if one.instructing_agent else None
-    if not mandate.covers(AccountKey(AccountKeyKind.BIC, bic or "")):
-        return False
+    booked_to = child.creditor_key
     returner = originals.institution(one.instructing_agent)
-    to = (originals.institution(child.instructed_agent), originals.institution(child.creditor_agent))
-    return returner is not None and returner in to
+    if booked_to is None or returner is None or not mandate.covers(booked_to):
+        return False
+    if booked_to.kind is AccountKeyKind.BIC:
+        return returner == originals.institution(Agent(bic=booked_to.value))
+    return returner in map(originals.institution, (child.instructed_agent, child.creditor_agent))
 
 
 def _origin(head: Head) -> Origin:
