@@ -210,6 +210,8 @@ def test_the_tables_in_the_tree_say_what_stands_whatever_they_say() -> None:
         rules.COUNTERPARTY_NOT_OPEN,
         rules.LEGAL_HOLD,
         rules.OTHER_HOLD,
+        rules.COUNTERPARTY_LEGAL_HOLD,
+        rules.COUNTERPARTY_HOLD,
         rules.CONFLICT,
         rules.DUPLICATE,
     }
@@ -225,18 +227,18 @@ ACCOUNT_FACTS = st.fixed_dictionaries(
 
 @given(
     account=ACCOUNT_FACTS,
-    counterparty=st.sampled_from(["open", "blocked", "closed", ""]),
+    counterparty=ACCOUNT_FACTS,
     kind=st.sampled_from([kind.value for kind in Kind]),
     conflict=st.booleans(),
     duplicate=st.booleans(),
 )
 @settings(max_examples=200, deadline=None)
 def test_under_the_tables_in_the_tree_nothing_is_left_for_the_safeguards_to_add(
-    account: dict[str, Any], counterparty: str, kind: str, conflict: bool, duplicate: bool
+    account: dict[str, Any], counterparty: dict[str, Any], kind: str, conflict: bool, duplicate: bool
 ) -> None:
     changes = {
         "account": account,
-        "counterparty": {"status": counterparty},
+        "counterparty": counterparty,
         "kind": kind,
         "conflict": conflict,
         "suspected_duplicate": duplicate,

@@ -67,6 +67,13 @@ def test_a_refund_credits_and_a_transfer_reaches_its_counterparty(bench: Bench) 
     assert [entry["account"] for entry in books["visa-3"]["entries"]] == [ALICE.account_id, BOB.account_id]
 
 
+def test_a_return_is_asked_for_as_any_reversal_is(bench: Bench) -> None:
+    bench.post(instruction("3", Kind.TRANSFER, to=BOB))
+    bench.post(reversal("3", 1000, to=BOB))
+    (returned,) = [one for one in bench.system.books.postings.values() if "reverses" in one]
+    assert "counterparty" not in returned
+
+
 def test_a_converted_payment_is_booked_with_both_amounts(bench: Bench) -> None:
     bench.post(instruction("1", amount=Money(1500, "USD"), billing=Money(1230, "EUR")))
     posting = bench.system.books.postings["visa-1"]

@@ -10,6 +10,7 @@ import pytest
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.money import Money
 from postbus.domain.outcome import Outcome
+from postbus.domain.posting import Account
 from postbus.domain.settlement import SetAside
 from postbus.domain.transaction import Kind
 from postbus.ports import Impossible, NotNow, Settled
@@ -400,6 +401,19 @@ def test_a_reversal_undoes_its_original(world: World) -> None:
     assert set(dict(world.rows()).values()) <= {(0, 0), (1000, 1000), (-1000, -1000)}
     assert (balance(world, "NL-CUR-0001"), balance(world, "SUSPENSE-EUR")) == (0, 0)
     assert_conforms(reversal.announcement())
+
+
+@pytest.mark.parametrize(("creditor", "state"), [(BOB, "POSTED"), (ALICE, "VOIDED"), (CAROL, "VOIDED")])
+def test_a_return_takes_money_from_no_other_account_than_was_judged(
+    world: World, creditor: Account, state: str
+) -> None:
+    fund(world, ALICE, 1000)
+    post(world, "A1", Kind.TRANSFER, 300, to=BOB)
+    returned = post(world, "R1", Kind.REVERSAL, 300, to=creditor, reverses="A1")
+    assert returned.state == state
+    assert balance(world, BOB.account_id) == (0 if state == "POSTED" else 300)
+    if state == "VOIDED":
+        assert returned.data["reason"]["code"] == "REVERSAL_MISMATCH"
 
 
 def test_a_partial_reversal_takes_back_exactly_its_own_amounts(world: World) -> None:

@@ -111,6 +111,29 @@ def test_a_transfer_needs_an_open_account_of_the_creditor_in_the_instructed_curr
 
 
 @pytest.mark.parametrize(
+    ("counterparty", "expected"),
+    [
+        (None, "COUNTERPARTY_UNKNOWN"),
+        ({**ANNA, "status": "closed"}, "COUNTERPARTY_CLOSED"),
+        ({**ANNA, "status": "blocked"}, "COUNTERPARTY_BLOCKED"),
+        (DANA_USD, "CURRENCY_MISMATCH"),
+        ({**ANNA, "holds": ["LEGAL"]}, None),
+    ],
+)
+def test_a_return_needs_the_account_that_gives_the_money_back_to_be_open(
+    counterparty: Any, expected: str | None
+) -> None:
+    returned = transaction(
+        **TRANSFER | {"kind": Kind.REVERSAL, "original_transaction_id": "credit_transfers-T1"}
+    )
+    decision = decided(returned, counterparty=counterparty)
+    assert code(decision) == expected
+    if isinstance(decision, Enriched):
+        # For the rules to judge.
+        assert decision.data["counterparty"]["holds"] == ["LEGAL"]
+
+
+@pytest.mark.parametrize(
     ("changes", "foreign"),
     [
         ({}, False),

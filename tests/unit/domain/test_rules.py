@@ -16,6 +16,7 @@ from postbus.domain.errors import Malformed
 from postbus.domain.event import Event
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.rules import PLAIN_FACTS, Evaluation, Finding, Severity
+from postbus.domain.ruleset import differing
 from tests.contract.conformance import assert_conforms
 
 EXAMPLES = Path(__file__).parents[3] / "events" / "TransactionEnriched" / "v1" / "examples"
@@ -169,6 +170,33 @@ def test_the_facts_say_what_the_event_says() -> None:
     transfer = rules.facts_of(enriched("credit-transfer").data)
     assert transfer["kind"] == "transfer"
     assert transfer["counterparty"]["status"] == "open"
+
+
+@pytest.mark.parametrize(
+    ("counterparty", "found"),
+    [
+        ({"status": "open"}, []),
+        ({"status": "blocked"}, ["counterparty-not-open"]),
+        ({"status": "closed"}, ["counterparty-not-open"]),
+        ({"status": "open", "holds": ["FRAUD_REVIEW", "LEGAL"]}, ["counterparty-legal-hold"]),
+        ({"status": "open", "holds": ["FRAUD_REVIEW"]}, ["counterparty-hold"]),
+        # A card scheme's reversal: the other side is nobody's account.
+        ({}, []),
+    ],
+)
+def test_the_account_a_transfer_is_returned_from_is_judged_like_one_that_is_spent_from(
+    counterparty: dict[str, Any], found: list[str]
+) -> None:
+    facts = differing({"kind": "reversal", "counterparty": counterparty}, "test")
+    assert [finding.id for finding in rules.safeguards(facts)] == found
+
+
+@pytest.mark.parametrize("holds", [["LEGAL"], ["FRAUD_REVIEW"]])
+def test_an_account_under_a_hold_may_be_paid_and_may_have_its_money_back(holds: list[str]) -> None:
+    paid = {"kind": "transfer", "counterparty": {"status": "open", "holds": holds}}
+    returned_to = {"kind": "reversal", "account": {"holds": holds}, "counterparty": {"status": "open"}}
+    for changes in (paid, returned_to):
+        assert rules.safeguards(differing(changes, "test")) == ()
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,8 @@ def _sending(instruction: PostingInstruction) -> Outcome:
 
 def _booking(instruction: PostingInstruction, original: Stored) -> Booking:
     transaction = instruction.transaction
+    # Of a return the posting system has the creditor by the key of what it reverses.
+    creditor = instruction.counterparty if transaction.kind is Kind.TRANSFER else None
     if original.outcome is not None:
         direction = _DIRECTIONS[Kind(original.outcome.data["kind"])].opposite
     else:
@@ -192,7 +194,7 @@ def _booking(instruction: PostingInstruction, original: Stored) -> Booking:
         amount=transaction.amount,
         billing=transaction.billing,
         content_hash=transaction.content_hash,
-        counterparty=instruction.counterparty.account_id if instruction.counterparty else None,
+        counterparty=creditor.account_id if creditor else None,
         reverses=transaction.original_transaction_id,
     )
 

@@ -56,7 +56,7 @@ def decide(
 
     Args:
         account: the accounts record of its token; ``None`` if there is none.
-        counterparty: of a transfer's creditor.
+        counterparty: of a transfer's creditor, who with a return gives the money back.
         merchant: the merchants record of its merchant id; ``None`` for one nobody knows, which is no fault.
     Raises:
         Malformed: an accounts record lacks what a posting needs; whoever keeps the table must act.
@@ -67,7 +67,7 @@ def decide(
     if own.currency != transaction.billing.currency:
         return _mismatch("the account", own.currency, transaction.billing.currency)
     data: dict[str, Any] = {"account": own.to_data()}
-    if transaction.kind is Kind.TRANSFER:
+    if transaction.counterparty_token is not None:
         other = _open_account("counterparty", "the creditor's account", counterparty)
         if isinstance(other, Rejection):
             return other

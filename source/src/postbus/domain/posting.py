@@ -95,7 +95,8 @@ class PostingInstruction:
 
     @classmethod
     def from_event(cls, event: Event, decided_at: datetime) -> Self:
-        """Read an approval: ``data.transaction``, ``data.account``, for transfers ``data.counterparty``."""
+        """Read an approval: ``data.transaction``, ``data.account``, for transfers and their
+        returns ``data.counterparty``."""
         counterparty = event.data.get("counterparty")
         return cls(
             cause=event,

@@ -92,6 +92,18 @@ LEGAL_HOLD = Finding(
 OTHER_HOLD = Finding(
     "account-hold", "ACCOUNT_HOLD", Severity.HOLD, "An officer has placed a hold on the account."
 )
+COUNTERPARTY_LEGAL_HOLD = Finding(
+    "counterparty-legal-hold",
+    "ACCOUNT_HOLD",
+    Severity.REFUSE,
+    "The creditor's account is under a legal hold: nothing may be returned from it.",
+)
+COUNTERPARTY_HOLD = Finding(
+    "counterparty-hold",
+    "ACCOUNT_HOLD",
+    Severity.HOLD,
+    "An officer has placed a hold on the creditor's account, from which it is returned.",
+)
 CONFLICT = Finding(
     "conflict",
     "CONFLICT",
@@ -192,16 +204,22 @@ def safeguards(facts: Mapping[str, Any]) -> tuple[Finding, ...]:
     Args:
         facts: of ``facts_of``.
     """
-    account, kind = facts["account"], facts["kind"]
+    account, counterparty, kind = facts["account"], facts["counterparty"], facts["kind"]
     spends = kind in COUNTED_KINDS
     legal = "LEGAL" in account["holds"]
-    transfer_to = facts["counterparty"]["status"] if kind == Kind.TRANSFER else "open"
+    # A reversal by a card scheme has no counterparty.  A return has: the account that the money leaves.
+    returns = kind == Kind.REVERSAL and counterparty["status"] != ""
+    has_creditor = kind == Kind.TRANSFER or returns
+    returns_held = returns and bool(counterparty["holds"])
+    returns_legal = returns and "LEGAL" in counterparty["holds"]
     return tuple(
         finding
         for finding, found in (
             (ACCOUNT_NOT_OPEN, account["status"] != "open"),
-            (COUNTERPARTY_NOT_OPEN, transfer_to != "open"),
+            (COUNTERPARTY_NOT_OPEN, has_creditor and counterparty["status"] != "open"),
             (LEGAL_HOLD, spends and legal),
+            (COUNTERPARTY_LEGAL_HOLD, returns_legal),
+            (COUNTERPARTY_HOLD, returns_held and not returns_legal),
             (OTHER_HOLD, spends and bool(account["holds"]) and not legal),
             (CONFLICT, facts["conflict"]),
             (DUPLICATE, facts["suspected_duplicate"]),

@@ -4,7 +4,7 @@ The answer is a plan.  Whoever carries it out writes it under the condition that
 changed, and asks again if something has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,6 +15,7 @@ from postbus.domain.money import Money
 from postbus.domain.outcome import ORIGINAL_VOIDED, Outcome
 from postbus.domain.posting import (
     Account,
+    Direction,
     Entry,
     Journal,
     PostingInstruction,
@@ -30,6 +31,7 @@ LEDGER = "dynamodb"
 
 _OF_REVERSAL = "its original is a reversal itself"
 _OTHER_ACCOUNT = "its original is of another account"
+_OTHER_CREDITOR = "its original went to another account"
 _OTHER_AMOUNT = "it says it is of the whole, and its original is of another amount"
 
 # What a voided reversal and its original are told.  Of what was never seen nobody can say more yet.
@@ -276,8 +278,16 @@ def _reverse_posted(
     if unsure:
         return Decide((held(instruction, FURTHER),))
     entries = tuple(Entry.from_data(entry) for entry in data["entries"])
+    if not _leaves_the_counterparty(entries, instruction.counterparty):
+        return Decide((refusal(instruction, "REVERSAL_MISMATCH", _OTHER_CREDITOR),))
     journal = reversal_of(entries, transaction, shard)
     return Book(posted(instruction, journal), journal, may_overdraw(transaction.kind), before)
+
+
+def _leaves_the_counterparty(original: Iterable[Entry], counterparty: Account | None) -> bool:
+    """Whether what a return takes back had gone to the account that was judged whether it may give it."""
+    credited = {entry.account_id for entry in original if entry.direction is Direction.CREDIT}
+    return counterparty is None or counterparty.account_id in credited
 
 
 def misfitting(instruction: PostingInstruction, posting: Outcome, original: Stored) -> Outcome | None:

@@ -33,7 +33,7 @@ class Transaction:
         billing: cardholder billing amount (DE6), in the account's currency; equals ``amount`` at home.
         conversion_rate: decimal text (DE10), billing units per transaction unit; ``None`` without conversion.
         account_token: token of the card (DE2) or of the debtor's account; never the number itself.
-        counterparty_token: token of the creditor's account, for transfers.
+        counterparty_token: token of the creditor's account, for transfers and their returns.
         original_transaction_id: the transaction a reversal reverses (from DE90).
         partial: whether a reversal leaves a replacement amount standing (DE95).
         content_hash: of the posting fields; the same id with another hash is a conflict, not a redelivery.
@@ -70,8 +70,10 @@ class Transaction:
     def __post_init__(self) -> None:
         if self.amount.minor <= 0 or self.billing.minor <= 0:
             raise Malformed("transaction.amount", "more than zero")
-        if (self.kind is Kind.TRANSFER) != (self.counterparty_token is not None):
-            raise Malformed("transaction.counterparty_token", "present for transfers, and only for them")
+        if self.kind is Kind.TRANSFER and self.counterparty_token is None:
+            raise Malformed("transaction.counterparty_token", "present for a transfer")
+        if self.kind not in (Kind.TRANSFER, Kind.REVERSAL) and self.counterparty_token is not None:
+            raise Malformed("transaction.counterparty_token", "for transfers and their returns only")
         if (self.kind is Kind.REVERSAL) != (self.original_transaction_id is not None):
             raise Malformed("transaction.original_transaction_id", "present for reversals, and only for them")
         if self.partial and self.kind is not Kind.REVERSAL:

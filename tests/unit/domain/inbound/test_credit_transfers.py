@@ -70,7 +70,7 @@ def test_a_return_reverses_the_transfer_it_names_on_its_accounts() -> None:
     assert transaction.kind is Kind.REVERSAL
     assert transaction.original_transaction_id == "credit_transfers-T3M8K2VX7Q"
     assert transaction.account_token == read("transfer").account_token
-    assert transaction.counterparty_token is None
+    assert transaction.counterparty_token == read("transfer").counterparty_token
     assert (transaction.amount, transaction.partial) == (Money(250000, "EUR"), False)
 
 

@@ -30,8 +30,8 @@ def to_transaction(record: Mapping[str, Any]) -> Transaction:
         amount=amount,
         billing=billing,
         account_token=record["debtor_account_token"],
-        # A reversal turns its original's entries around, whosever they are.
-        counterparty_token=None if is_return else record["creditor_account_token"],
+        # With a return, whose money it is that goes back.
+        counterparty_token=record["creditor_account_token"],
         transmitted_at=record["requested_execution_date_time"],
         home_region=record["home_region"],
         conversion_rate=rate,
