@@ -10,7 +10,7 @@ import pytest
 
 from docs import generate
 from docs.generate import ANNOUNCED_BY_COMMAND, documents, examples, inbound_pipe, reached, routes
-from postbus.domain.lifecycle import FACTS
+from postbus.domain.lifecycle import FACTS, FINAL_STATES, State
 from postbus.domain.patterns import compile_pattern, matches
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +81,12 @@ def test_routing_is_on_outcomes_never_on_what_a_payment_is(name: str) -> None:
     pattern = ROUTES[name]["pattern"]
     assert pattern.keys() <= {"source", "detail-type", "replay-name", "detail"}
     assert pattern.get("detail", {}).keys() <= {"metadata"}
+
+
+def test_every_end_of_a_transfer_is_collected_and_that_it_is_held() -> None:
+    ends = [name for name, fact in FACTS.items() if fact.state in FINAL_STATES]
+    held = [name for name, fact in FACTS.items() if fact.state is State.HELD]
+    assert sorted(ROUTES["collect"]["pattern"]["detail-type"]) == sorted(held + ends)
 
 
 def test_every_fact_is_announced_by_a_step_or_a_command() -> None:

@@ -15,6 +15,7 @@ from postbus.adapters.zen_rules import SAFEGUARDS, ZenRuleEngine, check
 from postbus.domain import rules
 from postbus.domain.enrichment import MOST_COUNTED
 from postbus.domain.errors import InvariantBroken, Malformed
+from postbus.domain.iso20022.progress import FINDING_REASONS
 from postbus.domain.rules import REMARKS, Severity
 from postbus.domain.ruleset import FACT_NAMES, Ruleset, differing
 from postbus.domain.transaction import Kind
@@ -50,6 +51,19 @@ def test_every_example_finds_what_it_says_and_every_row_has_one() -> None:
     assert len(RULESET.tables) >= 6
     assert sum(len(table.rows) for table in RULESET.tables) >= 20
     assert check(RULESET) == []
+
+
+def test_a_rule_that_refuses_a_transfer_has_a_word_of_the_standard() -> None:
+    """All but what asks for a merchant, which no transfer has."""
+    refusing = {
+        row.finding.code
+        for table in RULESET.tables
+        for row in table.rows
+        if row.finding.severity is Severity.REFUSE
+        and not any(fact.startswith("merchant.") for fact in row.cells)
+    }
+    assert refusing
+    assert refusing <= FINDING_REASONS.keys()
 
 
 CELLS = [
