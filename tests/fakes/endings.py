@@ -196,9 +196,9 @@ class Ending:
         cases = Cases(store, documents, documents, SCHEMAS)
         self._store, self._steps = store, steps
         self._functions: dict[StepName, Callable[[StepCall], StepResult]] = {
-            StepName.DECIDE: decide_message.build(cases, outcomes, bus, self.clock),
+            StepName.DECIDE: decide_message.build(cases, outcomes, bus, steps, self.clock),
             StepName.RELEASE: release_message.build(
-                cases, accounts, self._crashing(self.notices), self.clock
+                cases, accounts, self._crashing(self.notices), steps, self.clock
             ),
         }
         self._collect = collect_outcomes.build(store, steps, outcomes, self.clock)

@@ -34,7 +34,7 @@ locals {
     process  = ["decide", "release"]
     decide   = ["process", "release"]
     collect  = ["release"]
-    release  = ["decide"]
+    release  = ["process", "decide"]
     time_out = ["receive", "process", "decide", "release"]
   }
   send_grants = {

@@ -326,6 +326,7 @@ def decision(key: str, minutes: int = 0) -> Decision:
         at=NOON + timedelta(minutes=minutes),
         reasons=(Reason("CUST"),),
         message=INCOMING,
+        request="00000000-0000-4000-8000-000000000002",
         numbers=(1, 3),
     )
 

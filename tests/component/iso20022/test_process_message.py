@@ -17,6 +17,7 @@ from postbus.domain.iso20022.decisions import MOST_CANCELLATIONS, is_allowed
 from postbus.domain.iso20022.mandates import Mandate
 from postbus.domain.iso20022.messages import MessageType, Reason, Status
 from postbus.domain.iso20022.notices import Notice
+from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.workflow import (
     CANCELLATION_ANSWER,
     OUTGOING,
@@ -576,7 +577,8 @@ def asked(world: World, body: bytes, number: int = 2) -> str:
     """A request that waits for its answer."""
     transaction_id = world.hand_in(body, number)
     world.run(RECEIVE, transaction_id)
-    assert isinstance(world.run(PROCESS, transaction_id), Defer)
+    assert isinstance(world.run(PROCESS, transaction_id), Defer | Took)
+    assert world.head(transaction_id).status not in FINAL
     return transaction_id
 
 
@@ -792,11 +794,10 @@ def test_a_return_whose_original_is_not_booked_in_time_ends_by_its_own_time(
     world.messages.decide(returned, timed_out)
     cases = Cases(world.messages, world.documents, world.documents, installed())
     outcomes = InMemoryOutcomes(Books())
-    decide = decide_message.build(cases, outcomes, Bus(), lambda: late)
+    decide = decide_message.build(cases, outcomes, Bus(), world.steps, lambda: late)
     assert decide(StepCall(returned, StepName.DECIDE, 1)) == Next(RELEASE, again=True)
-    release_message.build(cases, world.accounts, InMemoryNotices(), lambda: late)(
-        StepCall(returned, RELEASE, 1)
-    )
+    release = release_message.build(cases, world.accounts, InMemoryNotices(), world.steps, lambda: late)
+    release(StepCall(returned, RELEASE, 1))
     head = world.head(returned)
     assert head.status is (Status.PART if in_part else Status.RJCT)
     assert [reason.code for reason in head.reasons] == ([] if in_part else ["AB03"])
@@ -836,7 +837,7 @@ def test_of_two_cancellations_of_one_payment_each_has_the_answer_to_its_own(worl
     # The verdict is there and its answer is not: another's is not taken for it.
     other = next(one for one in world.messages.decisions(original.transaction_id) if one.key != decision.key)
     world.messages.carried_out(original.transaction_id, other.key, "carried_out")
-    assert isinstance(world.run(PROCESS, second), Defer)
+    assert world.run(PROCESS, second) == Took()
     others = answered(world, original, other, b"<second/>")
     for request, answer in ((first, own), (second, others)):
         assert world.run(PROCESS, request) == Next(RELEASE)
@@ -863,7 +864,7 @@ def test_a_transfer_is_not_cancelled_before_the_transfers_of_its_message_are_kep
     assert whole.numbers == ()
     world.messages.add_children = add  # type: ignore[method-assign]
     world.run(PROCESS, original)
-    assert isinstance(world.run(PROCESS, request), Defer)
+    assert world.run(PROCESS, request) == Took()
     assert [one.numbers for one in world.messages.decisions(original)].count((2,)) == 1
 
 
@@ -962,7 +963,7 @@ def test_whoever_listens_is_told_that_a_request_has_ended(world: World) -> None:
     answer = answered(world, original, decision, b"<camt.029/>")
     world.run(PROCESS, cancellation)
     notices, cases = InMemoryNotices(), Cases(world.messages, world.documents, world.documents, world.schemas)
-    release = release_message.build(cases, world.accounts, notices, lambda: NOON)
+    release = release_message.build(cases, world.accounts, notices, world.steps, lambda: NOON)
     for request in (world.through(pacs_028("M-1"), 3).transaction_id, cancellation):
         # Whatever was lost on the way, the release is asked for again.
         for _ in range(2):

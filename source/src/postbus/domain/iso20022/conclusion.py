@@ -142,22 +142,27 @@ def messages(case: Case, end: Progress, ours: Accounts) -> dict[str, Written]:
 def cancellation_answers(case: Case, now: Progress) -> dict[str, Written]:
     """The camt.029 about each cancellation that was asked for, as everything stands now, by name.
 
-    The last one's stands under its own name and as the transaction's.
+    The last one's stands as the transaction's, and each that is final under a name of its own: whoever finds
+    one there need not ask how it goes on.
     """
     original = _original(case)
-    if original is None or not case.asked:
+    if original is None:
         return {}
-    found = {
-        answer_to(one.decision.key): _cancellation_answer(case, now, original, one) for one in case.asked
-    }
-    return found | {CANCELLATION_ANSWER: found[answer_to(case.asked[-1].decision.key)]}
+    found: dict[str, Written] = {}
+    for one in case.asked:
+        answer = _cancellation_answer(case, now, original, one)
+        message = camt_029.write(answer, one.request.case_id if one.request else None)
+        found[CANCELLATION_ANSWER] = message
+        if camt_029.is_final(answer):
+            found[answer_to(one.decision.key)] = message
+    return found
 
 
-def _cancellation_answer(case: Case, now: Progress, original: Original, one: Asked) -> Written:
+def _cancellation_answer(case: Case, now: Progress, original: Original, one: Asked) -> Answer:
     asked, request = one.decision, one.request
     sender, receiver = (request.receiver, request.sender) if request else _ends(case)
     kind = Kind.CANCELLATION if now.status in FINAL else Kind.CANCELLATION_PENDING
-    answer = Answer(
+    return Answer(
         # Of several cancellations of one transaction each has an answer of its own.
         message_id=answers.message_id(derived_id(case.head.transaction_id, asked.key, 0), kind),
         created_at=max(case.told_at, asked.at),
@@ -168,7 +173,6 @@ def _cancellation_answer(case: Case, now: Progress, original: Original, one: Ask
         sender=sender,
         receiver=receiver,
     )
-    return camt_029.write(answer, request.case_id if request else None)
 
 
 def creditor_keys(case: Case) -> list[AccountKey]:

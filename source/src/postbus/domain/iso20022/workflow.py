@@ -159,7 +159,10 @@ CANCELLATION_ANSWER = "cancellation_answer"
 
 
 def answer_to(decision_key: str) -> str:
-    """The name of the answer to one cancellation; under ``CANCELLATION_ANSWER`` stands the last one's."""
+    """The name of the final answer to one cancellation; there is none while that is pending.
+
+    Under ``CANCELLATION_ANSWER`` stands the last one's, pending or not.
+    """
     return f"{CANCELLATION_ANSWER}.{decision_key}"
 
 
@@ -319,6 +322,7 @@ class Decision:
         key: the same key is the same decision, whoever repeats it.
         by: client, operator, or ``clock``.
         message: the camt.056 it came with.
+        request: the transaction of that camt.056, where it has one of its own: it ends with the answer.
         numbers: of the transfers it concerns; empty for all of them.
         verdict: what came of it, in one word; ``None`` until it was carried out.
         note: why, in an operator's own words; a client is never told.
@@ -330,6 +334,7 @@ class Decision:
     at: datetime
     reasons: tuple[Reason, ...] = ()
     message: Document | None = None
+    request: str | None = None
     numbers: tuple[int, ...] = ()
     verdict: str | None = None
     note: str | None = None

@@ -38,7 +38,9 @@ from postbus.domain.iso20022.workflow import (
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
 from postbus.ports import Clock, EventBus, Outcomes
+from postbus.ports_iso20022 import Steps
 from postbus.runtime.cases import Cases
+from postbus.runtime.decisions import send_answered
 from postbus.runtime.entry import step_function
 from postbus.runtime.logging import logger
 
@@ -52,7 +54,7 @@ _AT_ONCE = 99
 _ROUNDS = 3
 
 
-def build(cases: Cases, outcomes: Outcomes, bus: EventBus, clock: Clock) -> Step:
+def build(cases: Cases, outcomes: Outcomes, bus: EventBus, steps: Steps, clock: Clock) -> Step:
     """Bind the step to its ports."""
     store = cases.store
 
@@ -69,6 +71,7 @@ def build(cases: Cases, outcomes: Outcomes, bus: EventBus, clock: Clock) -> Step
             return Next(StepName.RELEASE, again=True)
         if any(one.kind is DecisionKind.CANCELLATION for one in standing):
             answer_cancellations(transaction_id)
+            send_answered(transaction_id, standing, store, steps, clock)
         return Next(StepName.PROCESS) if goes_on(head, standing) else Took()
 
     def ruled(transaction_id: str) -> list[Decision]:
@@ -156,6 +159,7 @@ def bind(config: "Config") -> Step:
     from postbus.adapters.eventbridge_bus import EventBridgeBus
     from postbus.adapters.iso20022_schemas import installed
     from postbus.adapters.s3_documents import S3Documents
+    from postbus.adapters.sqs_steps import SqsSteps, queue_urls
     from postbus.runtime.clients import client, now
 
     dynamodb, s3 = client("dynamodb"), client("s3")
@@ -169,6 +173,7 @@ def bind(config: "Config") -> Step:
         cases,
         DynamoDbOutcomes(dynamodb, config.text("LEDGER_TABLE")),
         EventBridgeBus(client("events"), config.text("BUS")),
+        SqsSteps(client("sqs"), queue_urls(config.text("STEP_QUEUE_URLS"))),
         now,
     )
 

@@ -28,6 +28,7 @@ from postbus.domain.iso20022.workflow import (
     Next,
     StepName,
     StepResult,
+    Took,
     answer_to,
 )
 from postbus.domain.steps import Defer
@@ -98,7 +99,11 @@ class Requests:
     def _cancel(
         self, head: Head, original: Head, message: Message, numbers: tuple[int, ...], whole: bool
     ) -> StepResult:
-        """Ask for the decision, and wait for the answer to this very one."""
+        """Ask for the decision; whoever writes the final answer to this very one sends this step again.
+
+        Until then it stays as it is, for as long as its original may be open: that ends by its own time, by
+        an operator or by the other ledger's word, and the cancellation stands for as long.
+        """
         wanted = _cancellation(head, message, numbers, whole, self.clock())
         kept = self.messages.decisions(original.transaction_id)
         if decisions.is_one_too_many(wanted, kept) and head.status is Status.ACTC:
@@ -119,7 +124,7 @@ class Requests:
         answer = standing.documents.get(answer_to(decided.key)) if standing else None
         if decided.verdict is None or answer is None:
             self.follow(original.transaction_id, Next(StepName.DECIDE, again=True))
-            return Defer("the cancellation is being decided")
+            return Took()
         return self._end(head, answer)
 
     def _report(self, head: Head, original: Head, children: Sequence[Child]) -> StepResult:
@@ -180,5 +185,6 @@ def _cancellation(
         at=at,
         reasons=tuple(reasons),
         message=head.incoming,
+        request=head.transaction_id,
         numbers=numbers,
     )

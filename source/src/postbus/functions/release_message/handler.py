@@ -7,6 +7,7 @@ where they are, in one conditional write, so that of two who end it at once one 
 repeat finds what is done, and does the rest.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from postbus.domain.errors import Unavailable
@@ -19,6 +20,7 @@ from postbus.domain.iso20022.status import FINAL, may_replace
 from postbus.domain.iso20022.workflow import (
     CANCELLATION_ANSWER,
     OUTGOING,
+    Decision,
     DecisionKind,
     Document,
     Entry,
@@ -29,10 +31,12 @@ from postbus.domain.iso20022.workflow import (
     StepName,
     StepResult,
     Took,
+    answer_to,
 )
 from postbus.ports import Clock
-from postbus.ports_iso20022 import AccountFinder, Notices
+from postbus.ports_iso20022 import AccountFinder, Notices, Steps
 from postbus.runtime.cases import Cases
+from postbus.runtime.decisions import send_answered
 from postbus.runtime.entry import step_function
 
 if TYPE_CHECKING:
@@ -42,7 +46,7 @@ if TYPE_CHECKING:
 _ROUNDS = 6
 
 
-def build(cases: Cases, accounts: AccountFinder, notices: Notices, clock: Clock) -> Step:
+def build(cases: Cases, accounts: AccountFinder, notices: Notices, steps: Steps, clock: Clock) -> Step:
     """Bind the step to its ports."""
 
     def release(call: StepCall) -> StepResult:
@@ -72,19 +76,22 @@ def build(cases: Cases, accounts: AccountFinder, notices: Notices, clock: Clock)
         return cases.put(case.head.transaction_id, conclusion.messages(case, end, ours))
 
     def tell(head: Head) -> StepResult:
-        if head.incoming is not None and not expected(head) <= head.documents.keys():
+        decided = cases.store.decisions(head.transaction_id)
+        missing = expected(decided) - head.documents.keys() if head.incoming is not None else set()
+        if missing:
             case = cases.of(head.transaction_id)
             for name, document in written(case, Progress(head.status, head.reasons)).items():
-                if name not in head.documents:
+                # The last cancellation's may still be there as it was while that was pending.
+                if name not in head.documents or (name == CANCELLATION_ANSWER and missing != {OUTGOING}):
                     cases.store.put_document(head.transaction_id, name, document)
         notices.tell(Notice.of(head))
+        send_answered(head.transaction_id, decided, cases.store, steps, clock)
         return Took()
 
-    def expected(head: Head) -> set[str]:
+    def expected(decided: Iterable[Decision]) -> set[str]:
         """What every message is answered with; a cancellation may have come while its end was written."""
-        decided = cases.store.decisions(head.transaction_id)
-        cancelled = any(one.kind is DecisionKind.CANCELLATION for one in decided)
-        return {OUTGOING, CANCELLATION_ANSWER} if cancelled else {OUTGOING}
+        cancelled = {answer_to(one.key) for one in decided if one.kind is DecisionKind.CANCELLATION}
+        return {OUTGOING, CANCELLATION_ANSWER, *cancelled} if cancelled else {OUTGOING}
 
     return release
 
@@ -95,6 +102,7 @@ def bind(config: "Config") -> Step:
     from postbus.adapters.iso20022_schemas import installed
     from postbus.adapters.s3_documents import S3Documents
     from postbus.adapters.sns_notices import SnsNotices
+    from postbus.adapters.sqs_steps import SqsSteps, queue_urls
     from postbus.runtime.clients import client, now
 
     dynamodb, s3 = client("dynamodb"), client("s3")
@@ -108,6 +116,7 @@ def bind(config: "Config") -> Step:
         cases,
         DynamoDbAccounts(dynamodb, config.text("ACCOUNTS_TABLE")),
         SnsNotices(client("sns"), config.text("STATUSES_TOPIC_ARN")),
+        SqsSteps(client("sqs"), queue_urls(config.text("STEP_QUEUE_URLS"))),
         now,
     )
 

@@ -97,7 +97,8 @@ def build(
         if now - max([head.opened_at, *moved]) < after:
             return False
         step = step_to_redrive(head, store.decisions(head.transaction_id))
-        is_late = head.status is not Status.PDNG and head.deadline <= now
+        waits = head.status is Status.PDNG or decisions.is_being_asked(head)
+        is_late = head.deadline <= now and not waits
         if step is StepName.PROCESS and is_late and StepName.DECIDE in head.steps:
             # Its time is over, and what is open was not taken back: its outcomes are looked at once more.
             step = StepName.DECIDE

@@ -32,6 +32,11 @@ REASONS: dict[str, tuple[Reason, ...]] = {
 _PENDING = (Reason("ARPL"),)
 
 
+def is_final(answer: Answer) -> bool:
+    """Whether it says what came of all that was to be cancelled, and nothing of it is pending."""
+    return all(status in FINAL for status in _statuses(answer))
+
+
 def write(answer: Answer, case_id: str | None = None) -> Written:
     """The answer as a camt.029.001.14.
 
@@ -50,7 +55,7 @@ def write(answer: Answer, case_id: str | None = None) -> Written:
         case = resolution.add("RslvdCase")
         case.text("Id", case_id)
         _agent(case.add("Cretr"), answer.receiver)
-    statuses = [standing.status for standing in answer.standings] or [answer.status]
+    statuses = _statuses(answer)
     resolution.add("Sts").text("Conf", _all(statuses, {"ACCR": "CNCL"}, mixed="PECR"))
     details = resolution.add("CxlDtls")
     group = details.add("OrgnlGrpInfAndSts")
@@ -66,6 +71,10 @@ def write(answer: Answer, case_id: str | None = None) -> Written:
     for standing in answer.standings:
         _transaction(details.add("TxInfAndSts"), standing, of_customer)
     return written(TYPE, root)
+
+
+def _statuses(answer: Answer) -> list[Status]:
+    return [standing.status for standing in answer.standings] or [answer.status]
 
 
 def _verdict(status: Status) -> str:
