@@ -51,7 +51,7 @@ down: ## end what demo or up started: nothing runs on, no data is left
 .PHONY: terraform
 terraform:
 	@command -v terraform > /dev/null || { \
-		echo "Terraform 1.7 or newer is needed and none was found on PATH." >&2; \
+		echo "Terraform 1.7.1 or newer is needed and none was found on PATH." >&2; \
 		echo "Install it from https://developer.hashicorp.com/terraform/install and try again." >&2; \
 		exit 1; }
 

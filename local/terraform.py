@@ -16,7 +16,7 @@ from local.processes import Background
 from local.progress import Step
 from local.settings import EMULATOR_BIN, ROOT, CannotRun, Settings
 
-OLDEST = (1, 7)
+OLDEST = (1, 7, 1)  # 1.7.0 crashes on tests whose variables call functions
 SOURCE = ROOT / "source"
 PROVIDER = Path("registry.terraform.io/hashicorp/aws")
 
@@ -132,8 +132,8 @@ def find(environment: Mapping[str, str] = os.environ) -> str:
             "Install it from https://developer.hashicorp.com/terraform/install and try again."
         )
     shown = subprocess.run([program, "version", "-json"], capture_output=True, text=True, check=False)
-    version = re.search(r'"terraform_version":\s*"(\d+)\.(\d+)[^"]*"', shown.stdout)
-    if version is None or (int(version[1]), int(version[2])) < OLDEST:
+    version = re.search(r'"terraform_version":\s*"(\d+)\.(\d+)\.(\d+)[^"]*"', shown.stdout)
+    if version is None or tuple(map(int, version.groups())) < OLDEST:
         found = version[0].split('"')[3] if version else "a version that does not tell"
         raise CannotRun(
             f"Terraform {needed} or newer is needed; {program} is {found}.\n"

@@ -38,7 +38,7 @@ def test_to_look_or_to_end_something_installs_nothing(tree: Path, target: str) -
 def test_without_terraform_nothing_is_installed_before_that_is_said(tree: Path, target: str) -> None:
     done = make(tree, target, path=str(tree / "nowhere"))
     assert done.returncode != 0
-    assert "Terraform 1.7 or newer is needed" in done.stderr
+    assert "Terraform 1.7.1 or newer is needed" in done.stderr
     assert [one.name for one in tree.iterdir()] == ["Makefile"]
 
 

@@ -1,12 +1,23 @@
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from local.settings import CannotRun, Settings
-from local.terraform import PROVIDER, Account, _platform, find, find_mirror, mirror_config, prepared
+from local.settings import ROOT, CannotRun, Settings
+from local.terraform import (
+    OLDEST,
+    PROVIDER,
+    Account,
+    _platform,
+    find,
+    find_mirror,
+    mirror_config,
+    modules,
+    prepared,
+)
 
 
 @pytest.fixture
@@ -93,13 +104,25 @@ def program(folder: Path, version: str) -> dict[str, str]:
 
 def test_a_terraform_that_is_missing_or_old_is_named_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(
-        CannotRun, match=r"1\.7 or newer is needed and none was found.*\n.*developer\.hashicorp"
+        CannotRun, match=r"1\.7\.1 or newer is needed and none was found.*\n.*developer\.hashicorp"
     ):
         find({"PATH": str(tmp_path)})
-    with pytest.raises(CannotRun, match=r"1\.7 or newer is needed; .*terraform is 1\.6\.6"):
-        find(program(tmp_path, "1.6.6"))
+    for old in ("1.6.6", "1.7.0"):
+        with pytest.raises(CannotRun, match=rf"1\.7\.1 or newer is needed; .*terraform is {re.escape(old)}"):
+            find(program(tmp_path, old))
+    assert find(program(tmp_path, "1.7.1")) == str(tmp_path / "terraform")
     assert find(program(tmp_path, "1.11.4")) == str(tmp_path / "terraform")
     assert find(program(tmp_path, "2.0.0")) == str(tmp_path / "terraform")
+
+
+def test_the_oldest_terraform_is_the_same_wherever_it_is_named() -> None:
+    oldest = ".".join(map(str, OLDEST))
+    asked = {module / "versions.tf" for module in modules()}
+    assert len(asked) > 20
+    for file in asked:
+        assert f'required_version = ">= {oldest}"' in file.read_text(), file
+    for name in ("README.md", "Makefile"):
+        assert f"Terraform {oldest} or newer" in (ROOT / name).read_text(), name
 
 
 def test_no_real_account_is_in_reach_of_a_local_run() -> None:

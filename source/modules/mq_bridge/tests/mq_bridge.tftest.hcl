@@ -1,4 +1,6 @@
-mock_provider "aws" {}
+mock_provider "aws" {
+  source = "../../tests"
+}
 
 variables {
   context = jsondecode(file("../../tests/context.json"))
@@ -17,12 +19,11 @@ variables {
 }
 
 run "an_answer_is_tried_for_long_and_never_dropped" {
-  command = plan
+  command = apply
 
   override_resource {
-    target          = module.write.module.dead_letters.aws_sqs_queue.this
-    values          = { arn = "arn:aws:sqs:eu-central-1:111122223333:test-postbus-write-broker-dead-letters" }
-    override_during = plan
+    target = module.write.module.dead_letters.aws_sqs_queue.this
+    values = { arn = "arn:aws:sqs:eu-central-1:111122223333:test-postbus-write-broker-dead-letters" }
   }
 
   assert {
