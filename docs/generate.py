@@ -5,6 +5,7 @@
 
 import json
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from postbus.domain.iso20022.progress import (  # noqa: E402
     PIPELINE_REASONS,
     UNSPECIFIED,
 )
+from postbus.domain.iso20022.reading import readable  # noqa: E402
 from postbus.domain.iso20022.status import FINAL, FRAUD, MEANINGS, MOVES, REGULATORY, Actor  # noqa: E402
 from postbus.domain.lifecycle import (  # noqa: E402
     COMMANDS,
@@ -277,7 +279,7 @@ def iso20022_statuses() -> str:
         (_from(first, (*firsts, None)[place]), f"`{version}`")
         for place, (first, version) in enumerate(VERSIONS.items(), 1)
     ]
-    return f"""{NOTICE.format(sources="domain/iso20022/status.py, progress.py or answers/")}
+    return f"""{NOTICE.format(sources="domain/iso20022/status.py, progress.py, reading.py or answers/")}
 # The statuses of an ISO 20022 message
 
 A client's transaction carries one message, and its status is that of the message as a whole
@@ -318,6 +320,12 @@ What was taken back by a decision, unless the decision gives its own reason:
 {table(("decision", "reason"), decisions)}
 While a payment waits (`{Status.PDNG}`) no reason is told. `{REGULATORY}` and `{FRAUD}` are never explained.
 
+## Which messages are taken
+
+Each is validated by its schema. Some schemas are in the package; the others come by the operator's folder
+(`iso20022_schema_dir`), and without it a message is refused with `AG03`, as is any that is not listed.
+
+{table(("message", "schema in the package", "schema of the operator's"), list(taken()))}
 ## Which message answers
 
 | request | answer |
@@ -331,6 +339,20 @@ While a payment waits (`{Status.PDNG}`) no reason is told. `{REGULATORY}` and `{
 A pain.001 is answered in the version of its own time, or the next that has a schema in the package:
 
 {table(("pain.001.001", "answer"), versions)}"""
+
+
+def taken() -> Iterator[tuple[str, ...]]:
+    """Each message that is read: the versions with a schema in the package, and those without."""
+    listed = tomllib.loads((ROOT / "source" / "build" / "iso20022_schemas.toml").read_text())
+    packaged = {schema["message"] for wheel in listed["wheels"] for schema in wheel["schemas"]}
+    every = list(readable())
+    for message in dict.fromkeys(f"{type.definition}.{type.variant}" for type in every):
+        versions = [type for type in every if f"{type.definition}.{type.variant}" == message]
+        yield (
+            f"`{message}`",
+            ", ".join(f"{type.version:02}" for type in versions if str(type) in packaged) or "—",
+            ", ".join(f"{type.version:02}" for type in versions if str(type) not in packaged) or "—",
+        )
 
 
 def iso20022_lines() -> Iterator[str]:

@@ -9,13 +9,22 @@ from postbus.domain.errors import Malformed
 from postbus.domain.iso20022 import xml
 from postbus.domain.iso20022.messages import Agent, MessageType
 from postbus.domain.iso20022.read_references import MOST_REFERENCES
-from postbus.domain.iso20022.reading import is_readable, read
+from postbus.domain.iso20022.reading import is_readable, read, readable
 from postbus.domain.money import Money
 from tests.unit.domain.iso20022.own_messages import FOLDER, NAMES, own_message
 
 
 def test_every_definition_that_is_read_has_an_example() -> None:
-    assert {name[:8] for name in NAMES} == {"camt.056", "pacs.004", "pacs.008", "pacs.028", "pain.001"}
+    assert {name[:8] for name in NAMES} == {type.definition for type in readable()}
+
+
+def test_what_is_listed_as_taken_is_taken_and_the_versions_beside_it_are_not() -> None:
+    listed = set(readable())
+    for type in listed:
+        assert is_readable(type)
+        for version in (type.version - 1, type.version + 1):
+            beside = MessageType(type.definition, type.variant, version)
+            assert is_readable(beside) is (beside in listed)
 
 
 @pytest.mark.parametrize("name", NAMES)

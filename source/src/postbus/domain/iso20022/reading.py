@@ -1,6 +1,6 @@
 """From a schema-valid document to a message as values, with what could not be read of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lxml.etree import _Element
@@ -49,6 +49,12 @@ def is_readable(type: MessageType) -> bool:
     """Whether messages of this type are taken: AG03 is the answer to any other."""
     versions, _ = _READERS.get(type.definition, (range(0), None))
     return type.variant == "001" and type.version in versions
+
+
+def readable() -> Iterator[MessageType]:
+    """Every type that ``is_readable``, whether its schema is at hand or not."""
+    for definition, (versions, _) in _READERS.items():
+        yield from (MessageType(definition, "001", version) for version in versions)
 
 
 def read(document: _Element, type: MessageType) -> Reading:
