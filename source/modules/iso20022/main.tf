@@ -27,6 +27,9 @@ module "store" {
 }
 
 locals {
+  # What process asks about each transfer, in this order; a transfer that one refuses goes no further.
+  checks = ["check_identity", "screen_parties", "check_fraud"]
+
   # Who may send which step: the next ones, or any for those who take up what got stuck.
   sends = {
     serve    = ["receive", "process", "decide", "release"]
@@ -186,9 +189,7 @@ module "process" {
     local.environments.process, var.accounts.environment, var.claims.environment,
     {
       POSTBUS_CREDIT_TRANSFERS_TABLE = var.credit_transfers.table_name
-      POSTBUS_IDENTITY_FUNCTION      = module.check["check_identity"].name
-      POSTBUS_SCREENING_FUNCTION     = module.check["screen_parties"].name
-      POSTBUS_FRAUD_FUNCTION         = module.check["check_fraud"].name
+      POSTBUS_CHECK_FUNCTIONS        = join(",", [for step in local.checks : module.check[step].name])
       POSTBUS_LIQUIDITY_FUNCTION     = var.reserves ? module.check["reserve_liquidity"].name : "none"
       POSTBUS_CHECK_TIMEOUT_SECONDS  = tostring(var.check_timeout_seconds)
       POSTBUS_AGREEMENT              = var.checks.agreement

@@ -39,7 +39,7 @@ def queues(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
         "ISO20022_TABLE": "iso20022", "INCOMING_BUCKET": "incoming", "OUTGOING_BUCKET": "outgoing",
         "LARGEST_MESSAGE_BYTES": "4194304", "DEADLINE_SECONDS": "none=900,other=60,pacs.008=30",
         "ACCOUNTS_TABLE": "accounts", "CLAIMS_TABLE": "claims", "CREDIT_TRANSFERS_TABLE": "credit_transfers",
-        "IDENTITY_FUNCTION": "identity", "SCREENING_FUNCTION": "screening", "FRAUD_FUNCTION": "fraud",
+        "CHECK_FUNCTIONS": "identity,screening,fraud",
         "LIQUIDITY_FUNCTION": "liquidity", "CHECK_TIMEOUT_SECONDS": "5",
         "CLIENTS": '{"client-acme": {"agents": ["*"]}}',
         "QUEUE_URL": urls["receive"], "DEAD_LETTER_QUEUE_URL": urls["dead"],
@@ -84,6 +84,19 @@ def test_a_message_is_received_and_its_next_step_queued(
 
 def test_processing_finds_all_it_needs_in_its_settings(queues: dict[str, str]) -> None:
     assert callable(process_message.bind(Config.from_environment()))
+
+
+def test_every_check_of_the_settings_is_asked_in_their_order(
+    queues: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound: list[object] = []
+    monkeypatch.setattr(
+        "postbus.functions.process_message.examination.Examination",
+        lambda **ports: bound.extend(ports["checks"]),
+    )
+    monkeypatch.setattr("postbus.adapters.lambda_checks.LambdaCheck", lambda _client, name: name)
+    process_message.bind(Config.from_environment())
+    assert bound == ["identity", "screening", "fraud"]
 
 
 @pytest.mark.parametrize(("name", "port"), [("liquidity", LambdaLiquidity), ("none", NoLiquidity)])

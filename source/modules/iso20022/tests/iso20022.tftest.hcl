@@ -103,6 +103,20 @@ run "sends_each_step_where_it_leads" {
   }
 }
 
+run "asks_every_check_that_it_may_call" {
+  command = apply
+
+  assert {
+    condition     = output.environments.process_message.POSTBUS_CHECK_FUNCTIONS == "test-postbus-check-identity,test-postbus-screen-parties,test-postbus-check-fraud"
+    error_message = "a check would be left out, or asked out of turn"
+  }
+
+  assert {
+    condition     = toset([for s in jsondecode(output.policies.process_message).Statement : s.Resource[0] if s.Action == ["lambda:InvokeFunction"]]) == toset([for name in concat(split(",", output.environments.process_message.POSTBUS_CHECK_FUNCTIONS), [output.environments.process_message.POSTBUS_LIQUIDITY_FUNCTION]) : "arn:aws:lambda:eu-central-1:111122223333:function:${name}"])
+    error_message = "a check stands there and nobody asks it, or the other way round"
+  }
+}
+
 run "reserves_nothing_where_the_balances_are_elsewhere" {
   command = apply
 

@@ -96,10 +96,7 @@ def bind(config: "Config") -> Step:
         terms=terms(config.text("AGREEMENT", "{}")),
         accounts=DynamoDbAccounts(dynamodb, config.text("ACCOUNTS_TABLE")),
         claims=claims,
-        checks=[
-            LambdaCheck(checker, config.text(f"{check}_FUNCTION"))
-            for check in ("IDENTITY", "SCREENING", "FRAUD")
-        ],
+        checks=[LambdaCheck(checker, function) for function in config.text("CHECK_FUNCTIONS").split(",")],
         clock=now,
         limit_bytes=config.integer("LARGEST_MESSAGE_BYTES"),
         mandates=mandates(config.text("CLIENTS", "{}")),
