@@ -1,8 +1,9 @@
 """AWS clients, made when a function is first invoked and kept for its life."""
 
+import os
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 # Shorter than every function's own time-out, so that a silent dependency becomes Unavailable and not a
 # killed function; the queue or the workflow then retries with back-off.
@@ -31,8 +32,19 @@ def client(service: str) -> Any:
             max_pool_connections=20,
             # The older signature, which some regions still get, signs neither length nor hash of an upload.
             signature_version="s3v4" if service == "s3" else None,
+            s3={"addressing_style": _addressing_style()},
         ),
     )
+
+
+def _addressing_style() -> Literal["path", "virtual"]:
+    """How S3's addresses name a bucket.
+
+    Unless it is told, the SDK has a presigned address begin at the global endpoint: a newer region answers
+    400 there, an older one redirects to where the signature is wrong.  An emulator's address takes no bucket
+    before it.
+    """
+    return "path" if os.environ.get("AWS_ENDPOINT_URL") else "virtual"
 
 
 @cache
