@@ -263,68 +263,13 @@ module "timeline" {
 
 # What was approved and left no trace: counted by the day, brought in by `postbus reconcile`.
 module "reconcile" {
-  source          = "./modules/scheduled_job"
-  context         = local.context
-  step            = "reconcile"
-  description     = "Approved records -> how many left no trace"
-  every_minutes   = 60 * var.reconcile_every_hours
-  archive         = module.packages.archives["core"]
-  timeout_seconds = 900 # it reads whole tables
-  environment = {
-    POSTBUS_INPUT_TABLES   = join(",", [for name, source in local.sources : "${name}=${source.table_name}"])
-    POSTBUS_LEDGER_TABLE   = module.ledger.ledger_table
-    POSTBUS_TIMELINE_TABLE = module.timeline.table
-  }
-  grants = [
-    {
-      sid        = "ReadInputs"
-      actions    = ["dynamodb:Scan"]
-      resources  = [for source in values(local.sources) : "${local.arns.dynamodb}:table/${source.table_name}"]
-      conditions = []
-    },
-    {
-      sid        = "LookForTraces"
-      actions    = ["dynamodb:BatchGetItem", "dynamodb:Query"]
-      resources  = [for table in [module.ledger.ledger_table, module.timeline.table] : "${local.arns.dynamodb}:table/${table}"]
-      conditions = []
-    },
-  ]
-}
-
-resource "aws_cloudwatch_metric_alarm" "missing" {
-  count               = local.context.alarm_topic_arn == null ? 0 : 1
-  alarm_name          = "${var.name_prefix}postbus-missing"
-  alarm_description   = "Approved records have left no trace: `postbus reconcile --dry-run` names them.  Or the job that looks for them does not run."
-  namespace           = local.context.environment.POSTBUS_METRICS_NAMESPACE
-  metric_name         = "MissingTransactions"
-  dimensions          = { service = "reconcile" }
-  statistic           = "Maximum"
-  period              = 86400
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "breaching"
-  alarm_actions       = [local.context.alarm_topic_arn]
-}
-
-# What it finds besides and cannot bring in: a person looks at it.
-resource "aws_cloudwatch_metric_alarm" "unsettled" {
-  for_each = { for name, alarm in {
-    changed        = { metric = "ChangedTransactions", about = "Records were changed after they were decided, and what was decided stands" }
-    without-effect = { metric = "ReversalsWithoutEffect", about = "Reversals came first, did not fit and had no effect, and what they name is posted" }
-  } : name => alarm if local.context.alarm_topic_arn != null }
-  alarm_name          = "${var.name_prefix}postbus-${each.key}"
-  alarm_description   = "${each.value.about}: `postbus reconcile --dry-run` names them."
-  namespace           = local.context.environment.POSTBUS_METRICS_NAMESPACE
-  metric_name         = each.value.metric
-  dimensions          = { service = "reconcile" }
-  statistic           = "Maximum"
-  period              = 86400
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching" # that the job does not run is told once, by the alarm above
-  alarm_actions       = [local.context.alarm_topic_arn]
+  source         = "./modules/reconcile"
+  context        = local.context
+  archive        = module.packages.archives["core"]
+  every_hours    = var.reconcile_every_hours
+  input_tables   = { for name, source in local.sources : name => source.table_name }
+  ledger_table   = module.ledger.ledger_table
+  timeline_table = module.timeline.table
 }
 
 # Every state: kept for the auditors.

@@ -67,8 +67,7 @@ locals {
     flatten([for part in concat(values(local.sources), values(local.processors)) : part.alarms]),
     module.event_bus.alarms, module.evaluate_rules.alarms, module.check_conversion.alarms,
     module.business_rules.alarms, module.ledger.alarms, module.timeline.alarms, module.audit.alarms,
-    module.mock_generator.alarms, module.reconcile.alarms, aws_cloudwatch_metric_alarm.missing[*].arn,
-    values(aws_cloudwatch_metric_alarm.unsettled)[*].arn,
+    module.mock_generator.alarms, module.reconcile.alarms,
     flatten(module.iso20022[*].alarms), flatten(module.mq_bridge[*].alarms),
   )))
 

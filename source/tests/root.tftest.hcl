@@ -304,26 +304,11 @@ run "refuses_a_posting_system_in_the_clear" {
   expect_failures = [var.http_ledger]
 }
 
-run "looks_for_lost_records_every_day" {
+run "looks_for_lost_records" {
   command = plan
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.missing[0].metric_name == "MissingTransactions" && aws_cloudwatch_metric_alarm.missing[0].threshold == 0 && aws_cloudwatch_metric_alarm.missing[0].treat_missing_data == "breaching"
-    error_message = "a lost payment would be missed by nobody"
-  }
-  assert {
     condition     = contains(keys(output.deployment.dead_letters), "reconcile") && contains(keys(output.deployment.functions), "reconcile")
     error_message = "the command would not find the job"
-  }
-  assert {
-    condition     = var.reconcile_every_hours * 3600 < aws_cloudwatch_metric_alarm.missing[0].period
-    error_message = "a day without a run would alarm"
-  }
-  assert {
-    condition = { for name, alarm in aws_cloudwatch_metric_alarm.unsettled : name => "${alarm.metric_name} ${alarm.statistic} ${alarm.comparison_operator} ${alarm.threshold} ${alarm.dimensions.service} ${alarm.period} ${length(alarm.alarm_actions)}" } == {
-      changed        = "ChangedTransactions Maximum GreaterThanThreshold 0 reconcile 86400 1"
-      without-effect = "ReversalsWithoutEffect Maximum GreaterThanThreshold 0 reconcile 86400 1"
-    }
-    error_message = "nobody would be told of what cannot be brought in"
   }
 }

@@ -13,3 +13,13 @@ output "log_group" {
 output "alarms" {
   value = concat(module.dead_letters.alarms, module.function.alarms)
 }
+
+output "policy" {
+  description = "What the function may do, as written."
+  value       = module.function.policy
+}
+
+output "environment" {
+  description = "What the function reads."
+  value       = module.function.environment
+}
