@@ -1,4 +1,4 @@
-"""A broker in memory: the same promises as ``ports.BrokerReader`` and ``BrokerWriter``."""
+"""A broker in memory: the same promises as ``ports_iso20022.BrokerReader`` and ``BrokerWriter``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -10,15 +10,6 @@ from typing import Any, Protocol
 
 from postbus.domain.duplicates import Claim
 from postbus.domain.event import Event
-from postbus.domain.iso20022.brokered import (
-    Accepted,
-    Delivery,
-    NotOurs,
-    Outgoing,
-    Publication,
-    Refused,
-    StillOpen,
-)
 from postbus.domain.lifecycle import OutcomeState, State
 from postbus.domain.outcome import Outcome
 from postbus.domain.posting import PostingInstruction
@@ -220,71 +211,4 @@ class Metrics(Protocol):
 
     def publish(self, name: str, value: float) -> None:
         """Tell the present value of a figure."""
-        ...
-
-
-class MessageApi(Protocol):
-    """The ISO 20022 API, as one of its clients sees it."""
-
-    def check(self) -> None:
-        """Raise ``Unavailable`` unless it can take messages now."""
-        ...
-
-    def submit(self, key: str, body: bytes) -> Accepted | Refused:
-        """Hand in a message, once for each key however often it is asked.
-
-        Args:
-            key: a UUID of the message's own; the transaction is opened under it.
-            body: the message, XML.
-        Raises:
-            Unavailable, OutcomeUnknown: anything but its taking or refusing the message; ask again.
-        """
-        ...
-
-    def outgoing(self, transaction_id: str) -> Outgoing | StillOpen | NotOurs:
-        """The message that answers a transaction."""
-        ...
-
-
-class BrokerReader(Protocol):
-    """A queue of a message broker, read message by message."""
-
-    def take(self, wait_seconds: float) -> Delivery | None:
-        """The next message; it is the reader's until it is done with, or the reader closed.
-
-        Returns:
-            ``None`` when none came in time, or as many are in hand as may be.
-        Raises:
-            Unavailable: no connection, or it broke.  What was in hand is delivered again.
-        """
-        ...
-
-    def done(self, delivery: Delivery) -> None:
-        """Let the broker forget the message."""
-        ...
-
-    def refuse(self, delivery: Delivery, reason: str) -> None:
-        """Put the message, whole, where refused ones wait, and only then let the broker forget it.
-
-        Raises:
-            Unavailable: it could not be put there; it is still in hand.
-            OutcomeUnknown: it may be there; it is still in hand.
-        """
-        ...
-
-    def close(self) -> None:
-        """Tell the broker what is done, and give back the rest: it is delivered again, to anyone."""
-        ...
-
-
-class BrokerWriter(Protocol):
-    """A place of a message broker that takes messages."""
-
-    def publish(self, publication: Publication) -> None:
-        """Hand the message over; returns only when the broker has confirmed that it is in a queue.
-
-        Raises:
-            Unavailable: refused, led to no queue, or no connection.
-            OutcomeUnknown: no word in time; publish it again under the same message id.
-        """
         ...

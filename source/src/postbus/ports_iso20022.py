@@ -1,4 +1,4 @@
-"""What the ISO 20022 front needs from outside, in the domain's words.
+"""What the ISO 20022 front and its bridge to a broker need from outside, in the domain's words.
 
 Every method may raise ``Unavailable``.  A store that did not answer has not said no.  Duplicate references
 are claimed through ``ports.ClaimStore``.
@@ -9,6 +9,15 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol
 
+from postbus.domain.iso20022.brokered import (
+    Accepted,
+    Delivery,
+    NotOurs,
+    Outgoing,
+    Publication,
+    Refused,
+    StillOpen,
+)
 from postbus.domain.iso20022.checks import CheckAnswer, CheckRequest
 from postbus.domain.iso20022.messages import MessageType, Reason
 from postbus.domain.iso20022.notices import Notice
@@ -327,5 +336,72 @@ class SanctionsSource(Protocol):
 
         Raises:
             InvariantBroken: there is none, and without one nothing can be passed.
+        """
+        ...
+
+
+class MessageApi(Protocol):
+    """The ISO 20022 API, as one of its clients sees it."""
+
+    def check(self) -> None:
+        """Raise ``Unavailable`` unless it can take messages now."""
+        ...
+
+    def submit(self, key: str, body: bytes) -> Accepted | Refused:
+        """Hand in a message, once for each key however often it is asked.
+
+        Args:
+            key: a UUID of the message's own; the transaction is opened under it.
+            body: the message, XML.
+        Raises:
+            Unavailable, OutcomeUnknown: anything but its taking or refusing the message; ask again.
+        """
+        ...
+
+    def outgoing(self, transaction_id: str) -> Outgoing | StillOpen | NotOurs:
+        """The message that answers a transaction."""
+        ...
+
+
+class BrokerReader(Protocol):
+    """A queue of a message broker, read message by message."""
+
+    def take(self, wait_seconds: float) -> Delivery | None:
+        """The next message; it is the reader's until it is done with, or the reader closed.
+
+        Returns:
+            ``None`` when none came in time, or as many are in hand as may be.
+        Raises:
+            Unavailable: no connection, or it broke.  What was in hand is delivered again.
+        """
+        ...
+
+    def done(self, delivery: Delivery) -> None:
+        """Let the broker forget the message."""
+        ...
+
+    def refuse(self, delivery: Delivery, reason: str) -> None:
+        """Put the message, whole, where refused ones wait, and only then let the broker forget it.
+
+        Raises:
+            Unavailable: it could not be put there; it is still in hand.
+            OutcomeUnknown: it may be there; it is still in hand.
+        """
+        ...
+
+    def close(self) -> None:
+        """Tell the broker what is done, and give back the rest: it is delivered again, to anyone."""
+        ...
+
+
+class BrokerWriter(Protocol):
+    """A place of a message broker that takes messages."""
+
+    def publish(self, publication: Publication) -> None:
+        """Hand the message over; returns only when the broker has confirmed that it is in a queue.
+
+        Raises:
+            Unavailable: refused, led to no queue, or no connection.
+            OutcomeUnknown: no word in time; publish it again under the same message id.
         """
         ...

@@ -7,7 +7,7 @@ import pytest
 
 from postbus.domain.errors import Unavailable
 from postbus.domain.iso20022.brokered import Delivery, Publication
-from postbus.ports import BrokerReader, BrokerWriter
+from postbus.ports_iso20022 import BrokerReader, BrokerWriter
 from tests.component.broker.conftest import Queues
 from tests.fakes.broker import FakeBroker
 

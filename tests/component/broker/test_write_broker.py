@@ -11,7 +11,7 @@ from postbus.adapters.bearer_credentials import BearerCredentials
 from postbus.adapters.iso20022_api import HttpMessageApi
 from postbus.domain.errors import OutcomeUnknown, Unavailable
 from postbus.functions.write_broker import handler
-from postbus.ports import BrokerWriter
+from postbus.ports_iso20022 import BrokerWriter
 from postbus.runtime.queue import process_each
 from tests.component.broker.conftest import Fields, Queues
 from tests.fakes.broker import FakeBroker

@@ -62,13 +62,13 @@ class HttpMessageApi:
         return cls(exchange, credentials, parts.path)
 
     def check(self) -> None:
-        """See ``ports.MessageApi``: its own word on the stores and queues behind it."""
+        """See ``ports_iso20022.MessageApi``: its own word on the stores and queues behind it."""
         reply = self._ask("GET", "/health/deep", {})
         if reply.status != 200:
             raise Unavailable(f"GET /health/deep answered {reply.status}")
 
     def submit(self, key: str, body: bytes) -> Accepted | Refused:
-        """See ``ports.MessageApi``.
+        """See ``ports_iso20022.MessageApi``.
 
         Args:
             key: sent as ``Idempotency-Key``: the same client and key open the same transaction.
@@ -85,7 +85,7 @@ class HttpMessageApi:
         raise Unavailable(f"POST /incoming answered {reply.status}")
 
     def outgoing(self, transaction_id: str) -> Outgoing | StillOpen | NotOurs:
-        """See ``ports.MessageApi``."""
+        """See ``ports_iso20022.MessageApi``."""
         reply = self._ask("GET", "/outgoing", {"X-Transaction-Id": transaction_id})
         match reply.status:
             case 200 if reply.media_type in ("application/xml", "text/xml") and reply.body:

@@ -61,7 +61,7 @@ class Endpoint:
     """
 
     host: str
-    port: int = 5671
+    port: int
     virtual_host: str = "/"
     authorities: str | None = None
 
@@ -131,7 +131,7 @@ class _Link:
             raise Unavailable(f"{self._where}: {self.lost}")
 
     def publish(self, exchange: str, routing_key: str, body: bytes, properties: pika.BasicProperties) -> None:
-        """Returns when the broker has confirmed it; see ``ports.BrokerWriter``."""
+        """Returns when the broker has confirmed it; see ``ports_iso20022.BrokerWriter``."""
         self.wait(lambda: True, 0)
         self.check()
         self._returned = self._confirmed = None
@@ -188,7 +188,7 @@ class _Link:
 
 
 class RabbitMqReader:
-    """One queue, read over one connection; a reader ends with it.  See ``ports.BrokerReader``."""
+    """One queue, read over one connection; a reader ends with it.  See ``ports_iso20022.BrokerReader``."""
 
     def __init__(
         self, endpoint: Endpoint, secret: SecretFields, queue: str, refused_queue: str, in_hand: int = 10
@@ -234,7 +234,7 @@ class RabbitMqReader:
 
 
 class RabbitMqWriter:
-    """An exchange and a routing key.  See ``ports.BrokerWriter``."""
+    """An exchange and a routing key.  See ``ports_iso20022.BrokerWriter``."""
 
     def __init__(
         self,

@@ -4,11 +4,16 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from postbus.domain.errors import PostbusError, Unavailable
 from postbus.domain.iso20022.brokered import Accepted, Delivery, Refused
-from postbus.ports import BrokerReader
+from postbus.ports_iso20022 import BrokerReader
 from postbus.runtime.logging import log_unexpected, logger
+
+if TYPE_CHECKING:
+    from postbus.adapters.rabbitmq_broker import Endpoint
+    from postbus.runtime.config import Config
 
 # After the first failure in a row; doubled by each further one.
 _FIRST_PAUSE_SECONDS = 1.0
@@ -93,3 +98,12 @@ def raise_if_stuck(reading: Reading) -> None:
     """Raise ``Unavailable`` if messages came and none of them got through."""
     if reading.kept_back and not reading.accepted and not reading.refused:
         raise Unavailable(f"{reading.kept_back} messages kept back, the last one: {reading.reasons[-1]}")
+
+
+def endpoint(config: "Config") -> "Endpoint":
+    """Where the broker of this deployment listens."""
+    from postbus.adapters.rabbitmq_broker import Endpoint
+
+    return Endpoint(
+        config.text("BROKER_HOST"), config.integer("BROKER_PORT"), config.text("BROKER_VIRTUAL_HOST")
+    )

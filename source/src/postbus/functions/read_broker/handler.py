@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from postbus.domain.iso20022.brokered import Accepted, Delivery, Refused
-from postbus.ports import BrokerReader, MessageApi, Metrics
-from postbus.runtime.broker import raise_if_stuck, read
+from postbus.ports import Metrics
+from postbus.ports_iso20022 import BrokerReader, MessageApi
+from postbus.runtime.broker import endpoint, raise_if_stuck, read
 from postbus.runtime.entry import request_function
 
 if TYPE_CHECKING:
@@ -49,21 +50,17 @@ def build(
 
 def bind(config: "Config") -> Callable[[Any], dict[str, int]]:
     from postbus.adapters.cloudwatch_metrics import CloudWatchMetrics
-    from postbus.adapters.rabbitmq_broker import Endpoint, RabbitMqReader
+    from postbus.adapters.rabbitmq_broker import RabbitMqReader
     from postbus.adapters.secrets import Secret
     from postbus.runtime.clients import client
     from postbus.runtime.message_api import message_api
 
     secrets = client("secretsmanager")
     broker_secret = Secret(secrets, config.text("BROKER_SECRET_ID"))
-    endpoint = Endpoint(
-        config.text("BROKER_HOST"),
-        config.integer("BROKER_PORT", 5671),
-        config.text("BROKER_VIRTUAL_HOST", "/"),
-    )
+    broker = endpoint(config)
     return build(
         lambda: RabbitMqReader(
-            endpoint,
+            broker,
             broker_secret,
             config.text("BROKER_QUEUE"),
             config.text("BROKER_REFUSED_QUEUE"),

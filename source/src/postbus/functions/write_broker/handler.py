@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from postbus.domain.errors import Unavailable
 from postbus.domain.iso20022.brokered import Notice, NotOurs, Outgoing, Publication, StillOpen
-from postbus.ports import BrokerWriter, MessageApi
+from postbus.ports_iso20022 import BrokerWriter, MessageApi
 from postbus.runtime.entry import message_function
 
 if TYPE_CHECKING:
@@ -36,19 +36,16 @@ def build(api: MessageApi, writer: BrokerWriter) -> Callable[[Any], None]:
 
 
 def bind(config: "Config") -> Callable[[Any], None]:
-    from postbus.adapters.rabbitmq_broker import Endpoint, RabbitMqWriter
+    from postbus.adapters.rabbitmq_broker import RabbitMqWriter
     from postbus.adapters.secrets import Secret
+    from postbus.runtime.broker import endpoint
     from postbus.runtime.clients import client
     from postbus.runtime.message_api import message_api
 
     secrets = client("secretsmanager")
     api = message_api(config.text("API_URL"), Secret(secrets, config.text("API_SECRET_ID")))
     writer = RabbitMqWriter(
-        Endpoint(
-            config.text("BROKER_HOST"),
-            config.integer("BROKER_PORT", 5671),
-            config.text("BROKER_VIRTUAL_HOST", "/"),
-        ),
+        endpoint(config),
         Secret(secrets, config.text("BROKER_SECRET_ID")),
         config.values.get("POSTBUS_BROKER_EXCHANGE", ""),
         config.text("BROKER_ROUTING_KEY"),
