@@ -12,9 +12,9 @@ import pytest
 
 from postbus.domain.iso20022.client_requests import derived_id
 from postbus.domain.iso20022.messages import Status
-from postbus.domain.iso20022.workflow import Document, StepName
+from postbus.domain.iso20022.workflow import Document, Head, StepName
 from tests.component.serve_iso20022.conftest import CLIENT, LARGEST_BYTES, Api, Crash, Reply
-from tests.fakes.iso20022 import InMemoryDocuments
+from tests.fakes.iso20022 import InMemoryDocuments, InMemoryMessages
 from tests.fakes.messages import INCOMING, NOON, entry, transaction_id
 
 BODY = b"<Document>\xc3\xa4</Document>"
@@ -103,6 +103,36 @@ def test_a_key_is_good_however_often_its_message_came_too_late(api: Api) -> None
     for _ in range(30):
         api.store.append(api.store.heads[api.opened("k")], entry(Status.RJCT))
     assert api.send(api.opened("k")).status == 202
+
+
+@pytest.mark.parametrize("ended", [0, 1, 2, 3, 7, 62, 63, 64, 98, 99])
+def test_the_good_id_of_a_key_is_found_in_few_steps_however_many_have_ended(api: Api, ended: int) -> None:
+    for _ in range(ended):
+        api.store.append(api.store.heads[api.opened("k")], entry(Status.RJCT))
+    api.crash.calls = 0
+    assert api.opened("k") == derived_id(CLIENT, "k", ended)
+    assert api.opened("k") == derived_id(CLIENT, "k", ended)
+    assert api.crash.calls <= 2 * 14
+
+
+def test_a_key_whose_every_id_has_ended_is_refused_and_rings_no_alarm(api: Api) -> None:
+    for _ in range(100):
+        api.store.append(api.store.heads[api.opened("k")], entry(Status.RJCT))
+    api.crash.calls = 0
+    reply = api.call("POST", "/v1/transactions", idempotency_key="k")
+    assert (reply.status, reply.json["type"]) == (409, "urn:postbus:problem:key-used-up")
+    assert api.crash.calls <= 14
+    assert api.call("POST", "/v1/transactions", idempotency_key="l").status == 200
+
+
+def test_two_calls_with_one_key_at_the_same_time_open_one_transaction(api: Api) -> None:
+    class Overtaken(InMemoryMessages):
+        def open(self, head: Head, by: str) -> bool:
+            super().open(head, by)
+            return super().open(head, by)
+
+    api.store = Overtaken()
+    assert api.opened("k") == derived_id(CLIENT, "k", 0)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "schlüssel"])

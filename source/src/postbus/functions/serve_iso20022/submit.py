@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -25,7 +26,7 @@ MOST_IN_A_REQUEST_BYTES = 4 * 1024 * 1024
 XML_TYPES = ("application/xml", "text/xml")
 _TRIES = 3
 # As often as a message may come too late for its id: with a day for each, more than three months.
-_TRIES_OF_A_KEY = 100
+_NUMBERS_OF_A_KEY = 100
 _UPLOAD_VALID_FOR = timedelta(minutes=15)
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\";\s]*)", re.IGNORECASE)
@@ -39,9 +40,12 @@ def opening(front: Front) -> Callable[[Request], Answer]:
         key = request.headers.get("idempotency-key")
         if key is not None and not _KEY.fullmatch(key):
             raise bad_request(BadField("Idempotency-Key", "1 to 255 visible ASCII characters"))
-        tries = _TRIES if key is None else _TRIES_OF_A_KEY
-        for number in range(tries):
-            transaction_id = str(front.draw()) if key is None else derived_id(owner, key, number)
+        for _ in range(_TRIES):
+            transaction_id, standing = (
+                (str(front.draw()), None) if key is None else _of_key(front, owner, key)
+            )
+            if standing is not None:
+                return Answer.of(200, summary(standing))
             now = front.clock()
             head = Head(
                 transaction_id=transaction_id,
@@ -54,10 +58,7 @@ def opening(front: Front) -> Callable[[Request], Answer]:
             )
             if front.store.open(head, owner):
                 return Answer.of(200, summary(head))
-            standing = None if key is None else front.store.head(transaction_id)
-            if standing is not None and standing.owner == owner and not _ended_empty(standing):
-                return Answer.of(200, summary(standing))
-        raise Unavailable(f"no transaction id that is free in {tries} tries")
+        raise Unavailable(f"no transaction id that is free in {_TRIES} tries")
 
     return open_transaction
 
@@ -95,6 +96,31 @@ def taking(front: Front) -> Callable[[Request], Answer]:
         return _started(front, head)
 
     return take_message
+
+
+def _of_key(front: Front, owner: str, key: str) -> tuple[str, Head | None]:
+    """The id that a key stands for, and what stands there; nothing where it is to be opened.
+
+    A number is opened once the one before has ended without a message, and what has ended so stays so: the
+    first that can get a message, or has one, is found by doubling and halving.
+
+    Raises:
+        Problem: 409, every one has ended without a message.
+    """
+    standing: dict[int, Head | None] = {}
+
+    def is_good(number: int) -> bool:
+        head = standing[number] = front.store.head(derived_id(owner, key, number))
+        return head is None or (head.owner == owner and not _ended_empty(head))
+
+    bound = 1
+    while bound < _NUMBERS_OF_A_KEY and not is_good(bound - 1):
+        bound *= 2
+    within = range(_NUMBERS_OF_A_KEY)
+    first = bisect_left(within, True, bound // 2, min(bound - 1, _NUMBERS_OF_A_KEY), key=is_good)
+    if first == _NUMBERS_OF_A_KEY:
+        raise Problem(409, "Too many transactions of this key have ended without a message.", "key-used-up")
+    return derived_id(owner, key, first), standing[first]
 
 
 def _ended_empty(head: Head) -> bool:
