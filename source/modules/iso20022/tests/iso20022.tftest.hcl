@@ -93,6 +93,11 @@ run "sends_each_step_where_it_leads" {
   }
 
   assert {
+    condition     = [for s in jsondecode(output.policies.release_message).Statement : s.Resource if s.Sid == "SendSteps"] == [[for step in ["process", "decide"] : "arn:aws:sqs:eu-central-1:111122223333:test-postbus-${step}.fifo"]]
+    error_message = "what ends could not have the camt.056 processed that waits for it"
+  }
+
+  assert {
     condition     = { for name, url in output.queues : name => endswith(url, "/test-postbus-${name}.fifo") } == { receive = true, process = true, decide = true, release = true }
     error_message = "the names that are sent to are not those of the queues"
   }
