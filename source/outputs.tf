@@ -35,7 +35,7 @@ locals {
     { "evaluate-rules" = module.evaluate_rules.name, "check-conversion" = module.check_conversion.name },
     { for processor in values(local.processors) : trimprefix(processor.function_name, "${var.name_prefix}postbus-") => processor.function_name },
     { for name, job in local.jobs : name => job.function_name },
-    concat(module.iso20022[*].functions, [for bridge in module.mq_bridge : { "read-broker" = bridge.functions.read, "write-broker" = bridge.functions.write }])...
+    concat(module.iso20022[*].functions, module.mq_bridge[*].functions)...
   )
 
   dead_letters = merge(
@@ -43,11 +43,11 @@ locals {
     { for name, source in local.sources : "pipe-${name}" => source.dead_letter_url },
     { for name, job in local.jobs : name => job.dead_letter_url },
     { bus = module.event_bus.dead_letter_url, "business-rules" = module.business_rules.dead_letter_url },
-    concat(module.iso20022[*].dead_letters, [for bridge in module.mq_bridge : { "read-broker" = bridge.dead_letter_urls.read, "write-broker" = bridge.dead_letter_urls.write }])...
+    concat(module.iso20022[*].dead_letters, module.mq_bridge[*].dead_letters)...
   )
   quarantines = { for name, source in local.sources : "quarantine-${name}" => source.quarantine_url }
 
-  queue_names       = concat([for processor in values(local.processors) : processor.queue_name], flatten(module.iso20022[*].queue_names), module.mq_bridge[*].queue_name)
+  queue_names       = concat([for processor in values(local.processors) : processor.queue_name], flatten(concat(module.iso20022[*].queue_names, module.mq_bridge[*].queue_names)))
   dead_letter_names = [for url in concat(values(local.dead_letters), values(local.quarantines)) : element(split("/", url), 4)]
 
   log_groups = sort(concat(
@@ -58,8 +58,7 @@ locals {
       module.evaluate_rules.log_group, module.check_conversion.log_group, module.business_rules.log_group,
       module.mock_generator.log_group, module.audit.log_group,
     ],
-    flatten(module.iso20022[*].log_groups),
-    flatten([for bridge in module.mq_bridge : values(bridge.log_groups)]),
+    flatten(concat(module.iso20022[*].log_groups, module.mq_bridge[*].log_groups)),
   ))
 
   # The timeline and the audit count their processor's alarms among their own.
@@ -68,7 +67,7 @@ locals {
     module.event_bus.alarms, module.evaluate_rules.alarms, module.check_conversion.alarms,
     module.business_rules.alarms, module.ledger.alarms, module.timeline.alarms, module.audit.alarms,
     module.mock_generator.alarms, module.reconcile.alarms,
-    flatten(module.iso20022[*].alarms), flatten(module.mq_bridge[*].alarms),
+    flatten(concat(module.iso20022[*].alarms, module.mq_bridge[*].alarms)),
   )))
 
   # What `postbus` reads; the same object, but for the log groups, stands in the parameter store.
@@ -81,7 +80,7 @@ locals {
     archive      = module.event_bus.archive.name
     archive_arn  = module.event_bus.archive.arn
     tables       = local.tables
-    queues       = merge({ for name, processor in local.processors : name => processor.queue_url }, local.quarantines, concat(module.iso20022[*].queues, [for bridge in module.mq_bridge : { "write-broker" = bridge.queue_url }])...)
+    queues       = merge({ for name, processor in local.processors : name => processor.queue_url }, local.quarantines, concat(module.iso20022[*].queues, module.mq_bridge[*].queues)...)
     dead_letters = local.dead_letters
     functions    = local.functions
     buckets      = merge({ audit = module.audit.bucket, rulesets = module.rulesets.bucket }, local.message_buckets)

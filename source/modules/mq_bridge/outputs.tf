@@ -1,21 +1,28 @@
+locals {
+  functions = { "read-broker" = module.read, "write-broker" = module.write }
+}
+
+output "queues" {
+  description = "Step to the URL of its queue; the other waits on the broker."
+  value       = { "write-broker" = module.write.queue_url }
+}
+
+output "queue_names" {
+  value = [module.write.queue_name]
+}
+
+output "dead_letters" {
+  description = "Step to the URL of its dead letters."
+  value       = { for name, function in local.functions : name => function.dead_letter_url }
+}
+
 output "functions" {
-  value = { read = module.read.function_name, write = module.write.function_name }
+  description = "Step to the name of its function."
+  value       = { for name, function in local.functions : name => function.function_name }
 }
 
 output "log_groups" {
-  value = { read = module.read.log_group, write = module.write.log_group }
-}
-
-output "queue_name" {
-  value = module.write.queue_name
-}
-
-output "queue_url" {
-  value = module.write.queue_url
-}
-
-output "dead_letter_urls" {
-  value = { read = module.read.dead_letter_url, write = module.write.dead_letter_url }
+  value = [for function in values(local.functions) : function.log_group]
 }
 
 output "alarms" {

@@ -84,6 +84,25 @@ run "a_stuck_or_silent_reader_calls_someone" {
   }
 }
 
+run "has_the_names_that_the_command_looks_for" {
+  command = plan
+
+  assert {
+    condition     = output.functions == { for name in ["read-broker", "write-broker"] : name => "test-postbus-${name}" } && output.log_groups == [for name in ["read-broker", "write-broker"] : "/aws/lambda/test-postbus-${name}"]
+    error_message = "a function, or its log, would not be found"
+  }
+
+  assert {
+    condition     = output.dead_letters == { for name in ["read-broker", "write-broker"] : name => "https://sqs.eu-central-1.amazonaws.com/111122223333/test-postbus-${name}-dead-letters" }
+    error_message = "what could not be read or told would wait where nobody looks"
+  }
+
+  assert {
+    condition     = output.queues == { "write-broker" = "https://sqs.eu-central-1.amazonaws.com/111122223333/test-postbus-write-broker" } && output.queue_names == ["test-postbus-write-broker"]
+    error_message = "answers that wait would be seen by nobody"
+  }
+}
+
 run "what_is_refused_does_not_come_back" {
   command = plan
 
