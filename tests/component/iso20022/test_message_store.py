@@ -15,8 +15,6 @@ from postbus.domain.iso20022.messages import Agent, MessageType, Reason, Status
 from postbus.domain.iso20022.status import FINAL, may_replace
 from postbus.domain.iso20022.workflow import (
     OUTGOING,
-    AccountKey,
-    AccountKeyKind,
     ChildState,
     Decision,
     DecisionKind,
@@ -34,6 +32,7 @@ from tests.fakes.messages import (
     NOON,
     begun,
     entry,
+    finish,
     processing,
     transaction_id,
     transfer,
@@ -192,7 +191,7 @@ def test_a_transfer_is_kept_with_all_an_answer_quotes(store: MessageStore) -> No
         instructing_agent=Agent(bic="DEUTDEFF"),
         instructed_agent=Agent(bic="COBADEFF", name="Bank"),
         creditor_agent=Agent(bic="MILLNL2A"),
-        creditor_key=AccountKey(AccountKeyKind.IBAN, "NL91ABNA0417164300"),
+        settlement_agent="MILLNL2A",
         requested_date="2026-11-21",
         reasons=(NO_FUNDS,),
         settled_at=NOON,
@@ -221,7 +220,7 @@ def test_any_number_of_transfers_is_kept_in_order_and_again_is_no_change(
 ) -> None:
     processing(store)
     store.add_children(ID, transfers(ID, count))
-    assert store.finish_child(ID, 1, ChildState.POSTED) == count - 1
+    assert finish(store, ID, 1, ChildState.POSTED) == count - 1
     head = store.add_children(ID, transfers(ID, count))
     assert (head.children, head.children_open) == (count, count - 1)
     assert [child.number for child in store.children(ID)] == list(range(1, count + 1))
@@ -237,10 +236,10 @@ def test_a_repeat_with_another_verdict_does_not_change_what_is_kept(store: Messa
 
 def test_each_transfer_is_counted_off_once_and_every_repeat_is_told_the_count(store: MessageStore) -> None:
     processing(store, children=2)
-    assert store.finish_child(ID, 1, ChildState.POSTED, settled_at=NOON) == 1
-    assert store.finish_child(ID, 1, ChildState.POSTED, settled_at=LATER) == 1
-    assert store.finish_child(ID, 2, ChildState.VOIDED, [NO_FUNDS]) == 0
-    assert store.finish_child(ID, 1, ChildState.POSTED) == 0
+    assert finish(store, ID, 1, ChildState.POSTED, settled_at=NOON) == 1
+    assert finish(store, ID, 1, ChildState.POSTED, settled_at=LATER) == 1
+    assert finish(store, ID, 2, ChildState.VOIDED, [NO_FUNDS]) == 0
+    assert finish(store, ID, 1, ChildState.POSTED) == 0
     first, second = store.children(ID)
     assert (first.state, first.settled_at) == (ChildState.POSTED, NOON)
     assert (second.state, second.reasons, second.settled_at) == (ChildState.VOIDED, (NO_FUNDS,), None)
@@ -248,8 +247,8 @@ def test_each_transfer_is_counted_off_once_and_every_repeat_is_told_the_count(st
 
 def test_the_first_of_two_words_for_not_booked_stands(store: MessageStore) -> None:
     processing(store, children=1)
-    store.finish_child(ID, 1, ChildState.VOIDED)
-    assert store.finish_child(ID, 1, ChildState.REJECTED) == 0
+    finish(store, ID, 1, ChildState.VOIDED)
+    assert finish(store, ID, 1, ChildState.REJECTED) == 0
     child = store.child(ID, 1)
     assert child
     assert child.state is ChildState.VOIDED
@@ -262,9 +261,9 @@ def test_booked_and_not_booked_cannot_both_be_true(
     store: MessageStore, first: ChildState, then: ChildState
 ) -> None:
     processing(store, children=1)
-    store.finish_child(ID, 1, first)
+    finish(store, ID, 1, first)
     with pytest.raises(InvariantBroken):
-        store.finish_child(ID, 1, then)
+        finish(store, ID, 1, then)
 
 
 def booked(*numbers: int) -> list[Finished]:
@@ -274,7 +273,7 @@ def booked(*numbers: int) -> list[Finished]:
 @pytest.mark.parametrize("count", [1, 99, 100, 250])
 def test_several_transfers_are_counted_off_together_and_each_once(store: MessageStore, count: int) -> None:
     processing(store, children=count + 1)
-    assert store.finish_child(ID, 1, ChildState.POSTED, settled_at=NOON) == count
+    assert finish(store, ID, 1, ChildState.POSTED, settled_at=NOON) == count
     every = booked(*range(1, count + 1))
     assert store.finish_children(ID, every) == 1
     assert store.finish_children(ID, every) == 1
@@ -289,7 +288,7 @@ def test_one_transfer_twice_in_a_batch_is_counted_off_once(store: MessageStore) 
 
 def test_of_a_batch_a_contradiction_and_an_unknown_transfer_are_our_bug(store: MessageStore) -> None:
     processing(store, children=2)
-    store.finish_child(ID, 1, ChildState.VOIDED)
+    finish(store, ID, 1, ChildState.VOIDED)
     with pytest.raises(InvariantBroken):
         store.finish_children(ID, booked(1))
     with pytest.raises(InvariantBroken):
@@ -301,7 +300,7 @@ def test_a_transfer_is_held_since_the_first_time_it_was_told(store: MessageStore
     processing(store, children=2)
     store.hold_child(ID, 1, NOON)
     store.hold_child(ID, 1, LATER)
-    store.finish_child(ID, 2, ChildState.POSTED)
+    finish(store, ID, 2, ChildState.POSTED)
     store.hold_child(ID, 2, NOON)
     store.hold_child(ID, 3, NOON)
     assert [child.held_at for child in store.children(ID)] == [NOON, None]
@@ -311,7 +310,7 @@ def test_a_transfer_is_held_since_the_first_time_it_was_told(store: MessageStore
 def test_a_transfer_that_is_not_kept_cannot_be_finished(store: MessageStore) -> None:
     processing(store, children=1)
     with pytest.raises(InvariantBroken):
-        store.finish_child(ID, 2, ChildState.POSTED)
+        finish(store, ID, 2, ChildState.POSTED)
     assert standing(store).children_open == 1
 
 
@@ -487,7 +486,7 @@ def test_in_any_order_and_however_often_the_count_reaches_zero_with_the_last_tra
     seen: set[int] = set()
     for number in deliveries:
         seen.add(number)
-        assert store.finish_child(ID, number, ChildState.POSTED) == 3 - len(seen)
+        assert finish(store, ID, number, ChildState.POSTED) == 3 - len(seen)
     assert standing(store).children_open == 0
 
 

@@ -1,11 +1,14 @@
 """Who may give back what a transfer brought: whoever may have the account debited that it came to."""
 
+import json
+
 import pytest
 
+from postbus.adapters.dynamodb_iso20022_items import of_child
 from postbus.domain.iso20022.mandates import EVERYTHING, Mandate
 from postbus.domain.iso20022.messages import Agent
-from postbus.domain.iso20022.workflow import ChildState, FoundAccount, Head
-from tests.fakes.messages import CLIENT, NOON
+from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, ChildState, FoundAccount, Head
+from tests.fakes.messages import CLIENT, NOON, finish
 from tests.fakes.processing import (
     CREDITOR_BIC,
     DEBTOR,
@@ -49,7 +52,7 @@ def booked(world: World, body: bytes) -> Head:
     assert child.state is ChildState.OPEN
     assert child.record is not None
     assert child.pipeline_id is not None
-    world.messages.finish_child(head.transaction_id, 1, ChildState.POSTED, settled_at=NOON)
+    finish(world.messages, head.transaction_id, 1, ChildState.POSTED, settled_at=NOON)
     world.liquidity.decided.add(child.pipeline_id)
     world.liquidity.available[child.record["creditor_account_token"], "EUR"] = 1_000
     return head
@@ -134,9 +137,26 @@ def test_a_bank_returns_what_its_own_customer_sent_to_it(world: World) -> None:
     assert world.liquidity.available["acct-harbour", "EUR"] == 0
 
 
-def test_what_the_account_was_found_under_is_kept_and_told_to_nobody(world: World) -> None:
+def test_a_client_may_name_the_account_by_something_else_than_its_payer_did(world: World) -> None:
+    booked(world, pacs_008(transfer(1)))
+    customer = AccountKey(AccountKeyKind.OTHER, "customer-4711")
+    world.accounts.accounts[customer] = world.accounts.accounts[iban(CREDITOR)]
+    world.mandates = {CLIENT: mandate(accounts=customer.value)}
+    assert answer_to_return(world, CREDITOR_BIC) is None
+
+
+def test_nothing_is_kept_of_a_transfer_that_has_an_account_number(world: World) -> None:
     head = booked(world, pacs_008(transfer(1)))
     (child,) = world.messages.children(head.transaction_id)
-    assert child.creditor_key == iban(CREDITOR)
+    kept = json.dumps(of_child(head.transaction_id, child))
     assert child.creditor_agent == Agent(bic=CREDITOR_BIC)
-    assert CREDITOR not in repr(child)
+    assert child.settlement_agent is None
+    assert DEBTOR not in kept
+    assert CREDITOR not in kept
+
+
+def test_of_a_transfer_to_a_settlement_account_it_is_kept_whose_that_is(world: World) -> None:
+    del world.accounts.accounts[iban(CREDITOR)]
+    head = booked(world, pacs_008(transfer(1)))
+    (child,) = world.messages.children(head.transaction_id)
+    assert child.settlement_agent == CREDITOR_BIC

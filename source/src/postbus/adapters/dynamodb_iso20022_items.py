@@ -30,8 +30,6 @@ from postbus.domain.event import format_time, parse_time
 from postbus.domain.iso20022 import decisions
 from postbus.domain.iso20022.messages import Agent, MessageType, Reason, Status
 from postbus.domain.iso20022.workflow import (
-    AccountKey,
-    AccountKeyKind,
     Child,
     ChildState,
     Decision,
@@ -204,7 +202,7 @@ def of_child(transaction_id: str, child: Child) -> dict[str, Any]:
         "instructing_agent": _agent_values(child.instructing_agent),
         "instructed_agent": _agent_values(child.instructed_agent),
         "creditor_agent": _agent_values(child.creditor_agent),
-        "creditor_key": _account_key_values(child.creditor_key),
+        "settlement_agent": child.settlement_agent,
         "requested_date": child.requested_date,
         "reasons": _reason_values(child.reasons),
         "settled_at": _time_text(child.settled_at),
@@ -229,7 +227,7 @@ def to_child(item: Item) -> Child:
         instructing_agent=_agent(values.get("instructing_agent")),
         instructed_agent=_agent(values.get("instructed_agent")),
         creditor_agent=_agent(values.get("creditor_agent")),
-        creditor_key=_account_key(values.get("creditor_key")),
+        settlement_agent=values.get("settlement_agent"),
         requested_date=values.get("requested_date"),
         reasons=_reasons(values["reasons"]),
         settled_at=_time(values.get("settled_at")),
@@ -292,14 +290,6 @@ def _agent_values(agent: Agent | None) -> dict[str, Any] | None:
 
 def _agent(values: Mapping[str, Any] | None) -> Agent | None:
     return None if values is None else Agent(**values)
-
-
-def _account_key_values(found_under: AccountKey | None) -> dict[str, Any] | None:
-    return None if found_under is None else {"kind": found_under.kind.value, "value": found_under.value}
-
-
-def _account_key(values: Mapping[str, Any] | None) -> AccountKey | None:
-    return None if values is None else AccountKey(AccountKeyKind(values["kind"]), values["value"])
 
 
 def _time_text(moment: datetime | None) -> str | None:

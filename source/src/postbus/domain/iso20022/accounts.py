@@ -58,10 +58,11 @@ def resolve(
         return Reason("AC03", ("Debtor and creditor are booked on one account.",))
 
 
-def creditor_key(transfer: Transfer, found: Found, own_agents: Collection[str]) -> AccountKey | None:
-    """What the account was found under that a transfer is booked to; ``None`` where there is none."""
+def settlement_agent(transfer: Transfer, found: Found, own_agents: Collection[str]) -> str | None:
+    """The BIC of whose settlement account a transfer is booked to; ``None`` where it is a customer's."""
     _, creditor = _sides(transfer)
-    return _booked_on(creditor, found, own_agents)
+    booked_on = _booked_on(creditor, found, own_agents)
+    return booked_on.value if booked_on and booked_on.kind is AccountKeyKind.BIC else None
 
 
 def _may_debit(side: _Side, found: Found, own_agents: Collection[str], mandate: Mandate) -> bool:

@@ -37,7 +37,20 @@ class Mandate:
         """Whether an account that is found under this key may be debited."""
         if key.kind is AccountKeyKind.BIC:
             return _ALL in self.agents or key.value[:8] in {bic[:8] for bic in self.agents}
-        return _ALL in self.debtor_accounts or key.value in self.debtor_accounts
+        return self.covers_every_account or key.value in self.debtor_accounts
+
+    @property
+    def covers_every_account(self) -> bool:
+        """Of those that are not an agent's settlement account."""
+        return _ALL in self.debtor_accounts
+
+    @property
+    def keys(self) -> tuple[AccountKey, ...]:
+        """What the accounts of ``debtor_accounts`` are found under; none where it is every account."""
+        if self.covers_every_account:
+            return ()
+        kinds = (AccountKeyKind.IBAN, AccountKeyKind.OTHER)
+        return tuple(AccountKey(kind, value) for value in sorted(self.debtor_accounts) for kind in kinds)
 
 
 NOTHING: Final = Mandate()

@@ -18,7 +18,7 @@ from postbus.domain.iso20022.messages import (
     quoted,
 )
 from postbus.domain.iso20022.progress import UNSPECIFIED
-from postbus.domain.iso20022.workflow import AccountKey, Child, ChildState, pipeline_transaction_id
+from postbus.domain.iso20022.workflow import Child, ChildState, pipeline_transaction_id
 
 
 @dataclass(slots=True)
@@ -30,14 +30,15 @@ class Findings:
         refused: why a transfer is refused.
         held: what has to be decided about a transfer.
         records: what the pipeline is to be given for each that goes on.
-        creditor_keys: what the account was found under that each of these transfers is booked to.
+        settlement_agents: the BIC of whose settlement account each of these transfers is booked to; ``None``
+            where it is a customer's.
     """
 
     whole: tuple[Reason, ...] = ()
     refused: dict[int, tuple[Reason, ...]] = field(default_factory=dict)
     held: dict[int, tuple[Reason, ...]] = field(default_factory=dict)
     records: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    creditor_keys: dict[int, AccountKey | None] = field(default_factory=dict)
+    settlement_agents: dict[int, str | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, faults: Iterable[Fault]) -> "Findings":
@@ -103,7 +104,7 @@ def _child(one: Transfer | Return | Unreadable, transaction_id: str, found: Find
         reasons=found.held.get(one.number, ()),
         pipeline_id=pipeline_transaction_id(transaction_id, one.number),
         record=record,
-        creditor_key=found.creditor_keys.get(one.number),
+        settlement_agent=found.settlement_agents.get(one.number),
         **known,
     )
 

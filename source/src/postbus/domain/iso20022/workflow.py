@@ -273,8 +273,8 @@ class Child(Quoted):
             personal data.
         amount: ``None`` for one whose amount could not be read.
         creditor_agent: of a transfer; no answer quotes it, but a return of it comes from there.
-        creditor_key: of a transfer; what the account it is booked to was found under.  Whoever returns it has
-            to be allowed to have that account debited.
+        settlement_agent: of a transfer that is booked to an agent's settlement account; the BIC that this was
+            found under.  What a customer's account was found under is not kept: it is personal data.
         settled_at: when it was booked.
         held_at: when the pipeline held it for an operator, if it did; only while it is open does that matter.
     """
@@ -284,7 +284,7 @@ class Child(Quoted):
     pipeline_id: str | None = None
     record: Mapping[str, Any] | None = None
     creditor_agent: Agent | None = None
-    creditor_key: AccountKey | None = None
+    settlement_agent: str | None = None
     reasons: tuple[Reason, ...] = ()
     settled_at: datetime | None = None
     held_at: datetime | None = None

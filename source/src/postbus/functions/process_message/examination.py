@@ -1,6 +1,6 @@
 """From the bytes of a message to its transfers, each with its record, its refusal or its hold."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from postbus.domain.iso20022.messages import Agent, Fault, Message, Place, Reaso
 from postbus.domain.iso20022.schemas import Schemas
 from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.transfers import Findings
-from postbus.domain.iso20022.workflow import AccountKeyKind, Child, Head, child_of
+from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, Child, Head, child_of
 from postbus.functions.process_message.finding import Finder, Found, make_findable
 from postbus.ports import ClaimStore, Clock
 from postbus.ports_iso20022 import AccountFinder, Check, Documents, MessageStore
@@ -124,8 +124,8 @@ class Examination:
                 found.refuse(one.number, resolved)
             else:
                 found.records[one.number] = transfer_record(one, _origin(head), resolved)
-                booked_to = accounts.creditor_key(one, known, self.terms.own_agents)
-                found.creditor_keys[one.number] = booked_to
+                agent = accounts.settlement_agent(one, known, self.terms.own_agents)
+                found.settlement_agents[one.number] = agent
 
     def _return(self, head: Head, message: Message, found: Findings) -> bool:
         """The transfer that each return gives back, and with it the return's record.
@@ -138,8 +138,10 @@ class Examination:
         if any(original is not None and _is_unread(original.head) for original in originals_found):
             return False
         mandate = self.mandates.get(head.owner, NOTHING)
+        of_client = self.accounts.find(mandate.keys if going else ())
+        tokens = {account.token for several in of_client.values() for account in several}
         for one, original in zip(going, originals_found, strict=True):
-            returned = _returned(one, original, mandate)
+            returned = _returned(one, original, mandate, tokens)
             if isinstance(returned, Reason):
                 found.refuse(one.number, returned)
             else:
@@ -258,7 +260,9 @@ def _concerned(one: UniqueReference, message: Message) -> Iterable[int]:
     return [t.number for t in message.transfers if t.payment_information_id == block]
 
 
-def _returned(one: Return, original: Found | None, mandate: Mandate) -> Returned | Reason:
+def _returned(
+    one: Return, original: Found | None, mandate: Mandate, tokens: Container[str]
+) -> Returned | Reason:
     """What a return gives back, or why it cannot."""
     meant = original.children if original else ()
     if len(meant) != 1 or transfers.is_return(meant[0]):
@@ -266,7 +270,7 @@ def _returned(one: Return, original: Found | None, mandate: Mandate) -> Returned
     child = meant[0]
     if child.record is None or child.amount is None:
         return _UNKNOWN_ORIGINAL
-    if not _may_return(one, child, mandate):
+    if not _may_return(one, child, mandate, tokens):
         return _ANOTHERS
     # One that is not booked yet is waited for (``settlement``).
     if (never := transfers.never_returned(child.state)) is not None:
@@ -277,27 +281,32 @@ def _returned(one: Return, original: Found | None, mandate: Mandate) -> Returned
         return Reason("AM03", ("What it returns has another currency.",))
     if one.amount.minor > child.amount.minor:
         return Reason("AM09", ("More is returned than there was.",))
-    tokens = Accounts(child.record["debtor_account_token"], child.record["creditor_account_token"])
-    return Returned(child.record["transfer"], child.amount, tokens)
+    booked_on = Accounts(child.record["debtor_account_token"], child.record["creditor_account_token"])
+    return Returned(child.record["transfer"], child.amount, booked_on)
 
 
 def _is_unread(original: Head) -> bool:
     return original.children is None and original.status not in FINAL
 
 
-def _may_return(one: Return, child: Child, mandate: Mandate) -> bool:
+def _may_return(one: Return, child: Child, mandate: Mandate, tokens: Container[str]) -> bool:
     """Whether a return comes from where the transfer went to: its payer cannot take it back.
 
     Which agents a transfer names is its payer's word, and whom a return comes from its sender's.  What holds
     is the account that the money came to: only a client that may have that account debited gives it back,
     and an agent only what came to its own settlement account.
+
+    Args:
+        tokens: of the accounts that the mandate lists.
     """
-    booked_to = child.creditor_key
     returner = originals.institution(one.instructing_agent)
-    if booked_to is None or returner is None or not mandate.covers(booked_to):
+    if child.record is None or returner is None:
         return False
-    if booked_to.kind is AccountKeyKind.BIC:
-        return returner == originals.institution(Agent(bic=booked_to.value))
+    if bic := child.settlement_agent:
+        is_its_own = returner == originals.institution(Agent(bic=bic))
+        return is_its_own and mandate.covers(AccountKey(AccountKeyKind.BIC, bic))
+    if not mandate.covers_every_account and child.record["creditor_account_token"] not in tokens:
+        return False
     return returner in map(originals.institution, (child.instructed_agent, child.creditor_agent))
 
 
