@@ -136,31 +136,26 @@ class InMemoryMessages:
         self._answer()
         return self.kept.get((transaction_id, number))
 
-    def finish_child(
-        self,
-        transaction_id: str,
-        number: int,
-        state: ChildState,
-        reasons: Sequence[Reason] = (),
-        settled_at: datetime | None = None,
-    ) -> int:
-        head, child = self._standing(transaction_id), self.child(transaction_id, number)
-        if child is None or head.children_open is None:
-            raise InvariantBroken(f"transfer {number} of {transaction_id} cannot be {state}: not kept yet")
-        if child.state is not ChildState.OPEN:
-            if child.state.contradicts(state):
-                raise InvariantBroken(f"transfer {number} of {transaction_id} is {child.state}, not {state}")
-            return head.children_open
-        self.kept[transaction_id, number] = replace(
-            child, state=state, reasons=tuple(reasons), settled_at=settled_at
-        )
-        self.heads[transaction_id] = replace(head, children_open=head.children_open - 1)
-        return head.children_open - 1
-
     def finish_children(self, transaction_id: str, finished: Sequence[Finished]) -> int:
         for one in finished:
-            self.finish_child(transaction_id, one.number, one.state, one.reasons, one.settled_at)
+            self._finish(transaction_id, one)
         return self._standing(transaction_id).children_open or 0
+
+    def _finish(self, transaction_id: str, one: Finished) -> None:
+        head, child = self._standing(transaction_id), self.child(transaction_id, one.number)
+        if child is None or head.children_open is None:
+            raise InvariantBroken(
+                f"transfer {one.number} of {transaction_id} cannot be {one.state}: not kept yet"
+            )
+        if child.state is ChildState.OPEN:
+            self.kept[transaction_id, one.number] = replace(
+                child, state=one.state, reasons=one.reasons, settled_at=one.settled_at
+            )
+            self.heads[transaction_id] = replace(head, children_open=head.children_open - 1)
+        elif child.state.contradicts(one.state):
+            raise InvariantBroken(
+                f"transfer {one.number} of {transaction_id} is {child.state}, not {one.state}"
+            )
 
     def hold_child(self, transaction_id: str, number: int, at: datetime) -> None:
         child = self.child(transaction_id, number)

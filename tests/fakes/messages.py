@@ -1,16 +1,18 @@
 """Client transactions to tell stories with."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from postbus.domain.iso20022.messages import Status
+from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.workflow import (
     Child,
     ChildState,
     Document,
     Entry,
+    Finished,
     Head,
     pipeline_transaction_id,
 )
@@ -78,3 +80,16 @@ def transfer(owner: str, number: int, state: ChildState = ChildState.OPEN, **det
             **details,
         }
     )
+
+
+def finish(
+    store: MessageStore,
+    owner: str,
+    number: int,
+    state: ChildState,
+    reasons: Sequence[Reason] = (),
+    settled_at: datetime | None = None,
+) -> int:
+    """Finish one transfer; how many are open now."""
+    one = Finished(number=number, state=state, reasons=tuple(reasons), settled_at=settled_at)
+    return store.finish_children(owner, [one])

@@ -24,7 +24,6 @@ from postbus.domain.iso20022.notices import Notice
 from postbus.domain.iso20022.workflow import (
     AccountKey,
     Child,
-    ChildState,
     Decision,
     Document,
     Entry,
@@ -131,31 +130,18 @@ class MessageStore(Protocol):
         """One transfer as it stands now (strongly consistent)."""
         ...
 
-    def finish_child(
-        self,
-        transaction_id: str,
-        number: int,
-        state: ChildState,
-        reasons: Sequence[Reason] = (),
-        settled_at: datetime | None = None,
-    ) -> int:
-        """Set a child's final state, the first one told, and count it off in the same write.
+    def finish_children(self, transaction_id: str, finished: Sequence[Finished]) -> int:
+        """Set final states, of each child the first one told, and count them off in the same write.
 
-        Whoever is told 0 asks for the release, also on redelivery; of several that finish at the same time
-        at least one is told 0, and nobody before the last child is final.
+        A hundred or so go into one write.  Whoever is told 0 asks for the release, also on redelivery; of
+        several that finish at the same time at least one is told 0, and nobody before the last child is
+        final.
 
         Returns:
-            How many children are open now, whether it was finished by this call or before.
+            How many children are open now, whether these were finished by this call or before.
         Raises:
             InvariantBroken: there is no such child, or not all are kept yet; or one says that it was booked
-                and the other that it was not.
-        """
-        ...
-
-    def finish_children(self, transaction_id: str, finished: Sequence[Finished]) -> int:
-        """``finish_child`` for several, counted off together, a hundred or so in one write.
-
-        Of those that contradict what is kept none is finished, but others beside them may be.
+                and the other that it was not.  Such a one is not finished, but others beside it may be.
         """
         ...
 

@@ -33,7 +33,7 @@ from postbus.runtime.steps import send_step
 from tests.fakes.endings import Bus
 from tests.fakes.iso20022 import InMemoryNotices
 from tests.fakes.ledger import Books, InMemoryOutcomes
-from tests.fakes.messages import CLIENT, NOON
+from tests.fakes.messages import CLIENT, NOON, finish
 from tests.fakes.processing import Crash, Watched, World, camt_056, pacs_008, transfer
 
 SANCTIONS_HIT = NeedsDecision(Reason("RR04"))
@@ -114,7 +114,7 @@ class Office:
         """As whoever collects the outcomes does."""
         settled_at = NOON if state is ChildState.POSTED else None
         messages = self.world.messages
-        if not messages.finish_child(transaction_id, number, state, settled_at=settled_at):
+        if not finish(messages, transaction_id, number, state, settled_at=settled_at):
             self.send(transaction_id, Next(StepName.RELEASE))
 
     def status(self, transaction_id: str) -> Status:

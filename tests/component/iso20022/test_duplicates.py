@@ -9,7 +9,7 @@ from postbus.domain.errors import Unavailable
 from postbus.domain.iso20022.checks import Refused
 from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.workflow import ChildState, Entry, Head, StepName
-from tests.fakes.messages import NOON, begun
+from tests.fakes.messages import NOON, begun, finish
 from tests.fakes.processing import ANOTHER_CLIENT, OTHER_DEBTOR, Crash, World, pacs_008, transfer
 
 FIRST = pacs_008(transfer(1))
@@ -122,7 +122,7 @@ def test_what_ended_before_it_was_on_its_way_may_be_sent_again(world: World, end
 @pytest.mark.parametrize("state", [ChildState.REJECTED, ChildState.VOIDED])
 def test_what_the_pipeline_did_not_book_may_be_sent_again(world: World, state: ChildState) -> None:
     first = world.through(FIRST)
-    world.messages.finish_child(first.transaction_id, 1, state)
+    finish(world.messages, first.transaction_id, 1, state)
     assert world.through(AGAIN, 2).status is Status.ACSP
 
 
@@ -130,7 +130,7 @@ def test_what_the_pipeline_did_not_book_may_be_sent_again(world: World, state: C
 def test_what_is_under_way_or_booked_may_not(world: World, booked: bool) -> None:
     first = world.through(FIRST)
     if booked:
-        world.messages.finish_child(first.transaction_id, 1, ChildState.POSTED, settled_at=NOON)
+        finish(world.messages, first.transaction_id, 1, ChildState.POSTED, settled_at=NOON)
         world.messages.append(world.head(first.transaction_id), Entry(status=Status.ACSC, at=NOON, by="b"))
     assert codes(world, world.through(AGAIN, 2)) == ["DU03", "DU04", "DU05"]
     assert len(world.transfers.records) == 1
@@ -139,8 +139,8 @@ def test_what_is_under_way_or_booked_may_not(world: World, booked: bool) -> None
 def test_of_a_bulk_only_what_was_not_booked_may_be_sent_again(world: World) -> None:
     bulk = pacs_008(transfer(1), transfer(2))
     first = world.through(bulk)
-    world.messages.finish_child(first.transaction_id, 1, ChildState.POSTED, settled_at=NOON)
-    world.messages.finish_child(first.transaction_id, 2, ChildState.REJECTED)
+    finish(world.messages, first.transaction_id, 1, ChildState.POSTED, settled_at=NOON)
+    finish(world.messages, first.transaction_id, 2, ChildState.REJECTED)
     again = world.through(pacs_008(transfer(1), transfer(2), message_id="M-2"), 2)
     states = [child.state for child in world.messages.children(again.transaction_id)]
     assert states == [ChildState.REJECTED, ChildState.OPEN]
@@ -148,7 +148,7 @@ def test_of_a_bulk_only_what_was_not_booked_may_be_sent_again(world: World) -> N
 
 def test_a_message_stays_known_whatever_came_of_it(world: World) -> None:
     first = world.through(FIRST)
-    world.messages.finish_child(first.transaction_id, 1, ChildState.VOIDED)
+    finish(world.messages, first.transaction_id, 1, ChildState.VOIDED)
     world.messages.append(world.head(first.transaction_id), Entry(status=Status.RJCT, at=NOON, by="release"))
     assert codes(world, world.through(FIRST, 2)) == ["DU01"]
 
@@ -157,7 +157,7 @@ def test_of_two_that_send_it_again_at_once_one_is_paid() -> None:
     def together(moment: int) -> int:
         world = World()
         first = world.through(FIRST)
-        world.messages.finish_child(first.transaction_id, 1, ChildState.VOIDED)
+        finish(world.messages, first.transaction_id, 1, ChildState.VOIDED)
         one, other = (
             world.hand_in(pacs_008(transfer(1), message_id=f"M-{number}"), number) for number in (2, 3)
         )
@@ -187,7 +187,7 @@ def test_a_crash_at_any_moment_of_sending_again_changes_nothing_of_the_end() -> 
     def told(moment: int) -> tuple[int, object]:
         world = World()
         first = world.through(FIRST)
-        world.messages.finish_child(first.transaction_id, 1, ChildState.VOIDED)
+        finish(world.messages, first.transaction_id, 1, ChildState.VOIDED)
         again = world.hand_in(AGAIN, 2)
         world.run(StepName.RECEIVE, again)
         world.moments = 0

@@ -20,7 +20,7 @@ from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.iso20022.messages import Status
 from postbus.domain.iso20022.workflow import OUTGOING, ChildState, Document, Entry, Head, StepName
 from tests.component.iso20022.conftest import create_table
-from tests.fakes.messages import NOON, begun, entry, processing, transaction_id, transfer, transfers
+from tests.fakes.messages import NOON, begun, entry, finish, processing, transaction_id, transfer, transfers
 
 
 def cancelled(*codes: str) -> ClientError:
@@ -85,7 +85,7 @@ def test_conflicts_are_tried_again_and_are_no_decision(dynamodb: Any) -> None:
 
     store = messages(Table(dynamodb, before))
     head = processing(messages(dynamodb), children=100)
-    counts = [store.finish_child(head.transaction_id, number, ChildState.POSTED) for number in range(1, 101)]
+    counts = [finish(store, head.transaction_id, number, ChildState.POSTED) for number in range(1, 101)]
     assert counts == list(range(99, -1, -1))
 
 
@@ -96,7 +96,7 @@ def test_items_that_stay_contended_are_no_answer(dynamodb: Any) -> None:
 
     head = processing(messages(dynamodb), children=1)
     with pytest.raises(Unavailable, match="message store"):
-        messages(Table(dynamodb, before)).finish_child(head.transaction_id, 1, ChildState.POSTED)
+        finish(messages(Table(dynamodb, before)), head.transaction_id, 1, ChildState.POSTED)
     assert state(messages(dynamodb)).children_open == 1
 
 
@@ -107,7 +107,7 @@ def test_a_cancellation_for_another_reason_is_not_swallowed(dynamodb: Any) -> No
 
     head = processing(messages(dynamodb), children=1)
     with pytest.raises(ClientError):
-        messages(Table(dynamodb, before)).finish_child(head.transaction_id, 1, ChildState.POSTED)
+        finish(messages(Table(dynamodb, before)), head.transaction_id, 1, ChildState.POSTED)
 
 
 def test_a_transfer_finished_before_all_are_counted_is_refused_whichever_item_said_no(dynamodb: Any) -> None:
@@ -116,7 +116,7 @@ def test_a_transfer_finished_before_all_are_counted_is_refused_whichever_item_sa
     # As after a crash between the first transfers and the count.
     dynamodb.put_item(TableName="iso20022", Item=_item(transfer(head.transaction_id, 1), head))
     with pytest.raises(InvariantBroken):
-        store.finish_child(head.transaction_id, 1, ChildState.POSTED)
+        finish(store, head.transaction_id, 1, ChildState.POSTED)
     child = store.child(head.transaction_id, 1)
     assert child
     assert child.state is ChildState.OPEN
@@ -187,9 +187,7 @@ def test_threads_that_finish_a_hundred_transfers_count_each_once(dynamodb: Any) 
     deliveries = [*range(1, 101), *range(1, 101, 3)]
     random.Random(7).shuffle(deliveries)
     with ThreadPoolExecutor(8) as pool:
-        told = list(
-            pool.map(lambda n: store.finish_child(head.transaction_id, n, ChildState.POSTED), deliveries)
-        )
+        told = list(pool.map(lambda n: finish(store, head.transaction_id, n, ChildState.POSTED), deliveries))
     assert state(store).children_open == 0
     assert 0 in told
 
@@ -219,7 +217,7 @@ def test_however_deliveries_interleave_release_is_asked_for_and_never_before_the
 
         def deliver(number: int) -> None:
             try:
-                left = store.finish_child(head.transaction_id, number, ChildState.POSTED)
+                left = finish(store, head.transaction_id, number, ChildState.POSTED)
             except Unavailable:
                 # As the queue does: it comes again.
                 waiting.append(number)

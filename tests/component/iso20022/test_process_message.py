@@ -43,7 +43,7 @@ from postbus.runtime.cases import Cases
 from tests.fakes.endings import Bus
 from tests.fakes.iso20022 import InMemoryNotices
 from tests.fakes.ledger import Books, InMemoryOutcomes
-from tests.fakes.messages import CLIENT, NOON, begun
+from tests.fakes.messages import CLIENT, NOON, begun, finish
 from tests.fakes.processing import (
     CREDITOR_BIC,
     DEBTOR,
@@ -464,7 +464,7 @@ def test_what_is_let_go_on_waits_until_what_its_client_ended_of_it_is_taken_back
     assert isinstance(world.run(PROCESS, head.transaction_id), Defer)
     assert (world.transfers.records, world.head(head.transaction_id).status) == ({}, Status.PDNG)
     world.messages.carried_out(head.transaction_id, "c", "carried_out")
-    world.messages.finish_child(head.transaction_id, 1, ChildState.VOIDED)
+    finish(world.messages, head.transaction_id, 1, ChildState.VOIDED)
     world.run(PROCESS, head.transaction_id)
     assert (len(world.transfers.records), world.head(head.transaction_id).status) == (1, Status.ACSP)
 
@@ -557,7 +557,7 @@ def booked(world: World, head: Head) -> Head:
     for child in list(world.messages.children(head.transaction_id)):
         assert child.pipeline_id is not None
         assert child.amount is not None
-        world.messages.finish_child(head.transaction_id, child.number, ChildState.POSTED, settled_at=NOON)
+        finish(world.messages, head.transaction_id, child.number, ChildState.POSTED, settled_at=NOON)
         world.liquidity.decided.add(child.pipeline_id)
         have = world.liquidity.available.get(("acct-mill", "EUR"), 0)
         world.liquidity.available["acct-mill", "EUR"] = have + child.amount.minor
@@ -653,7 +653,7 @@ def returning(world: World, body: bytes, number: int = 2) -> str:
 
 
 def ended(world: World, original: Head, state: ChildState, number: int = 1) -> None:
-    world.messages.finish_child(original.transaction_id, number, state, (Reason("MS03"),))
+    finish(world.messages, original.transaction_id, number, state, (Reason("MS03"),))
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -706,7 +706,7 @@ def test_of_several_returns_each_goes_as_soon_as_what_it_returns_is_booked(world
     returned = returning(world, pacs_004(f"{UETR} {OTHER_UETR}", "4.00"), 3)
     assert world.head(returned).status is Status.ACSP
     assert sum("original_transfer" in record for record in world.transfers.records.values()) == 1
-    world.messages.finish_child(returned, 1, ChildState.POSTED, settled_at=NOON)
+    finish(world.messages, returned, 1, ChildState.POSTED, settled_at=NOON)
     assert isinstance(world.run(PROCESS, returned), Defer)
     booked(world, second)
     assert world.run(PROCESS, returned) == Took()
@@ -755,7 +755,7 @@ def test_a_return_of_what_ends_unbooked_lets_its_message_end(world: World) -> No
     second = world.through(pacs_008(transfer(2), message_id="M-2"), 2)
     booked(world, first)
     returned = returning(world, pacs_004(f"{UETR} {OTHER_UETR}", "4.00"), 3)
-    world.messages.finish_child(returned, 1, ChildState.POSTED, settled_at=NOON)
+    finish(world.messages, returned, 1, ChildState.POSTED, settled_at=NOON)
     ended(world, second, ChildState.REJECTED)
     assert world.run(PROCESS, returned) == Next(RELEASE)
     assert world.head(returned).children_open == 0
@@ -787,7 +787,7 @@ def test_a_return_whose_original_is_not_booked_in_time_ends_by_its_own_time(
     uetrs = f"{UETR} {OTHER_UETR}" if in_part else UETR
     returned = returning(world, pacs_004(uetrs, "4.00"))
     if in_part:
-        world.messages.finish_child(returned, 2, ChildState.POSTED, settled_at=NOON)
+        finish(world.messages, returned, 2, ChildState.POSTED, settled_at=NOON)
     late = NOON + timedelta(minutes=5)
     timed_out = Decision(key="time_out.1", kind=DecisionKind.TIME_OUT, by="clock", at=late)
     assert is_allowed(timed_out, world.head(returned))
@@ -931,7 +931,7 @@ def test_a_status_request_says_of_what_was_cancelled_that_it_was(world: World) -
     original = world.through(pacs_008(transfer(1), transfer(2)))
     decided(world, original.transaction_id, DecisionKind.CANCELLATION, "carried_out")
     for number in (1, 2):
-        world.messages.finish_child(original.transaction_id, number, ChildState.VOIDED)
+        finish(world.messages, original.transaction_id, number, ChildState.VOIDED)
     world.messages.append(world.head(original.transaction_id), Entry(status=Status.CANC, at=NOON, by=CLIENT))
     head = world.through(pacs_028("M-1"), 2)
     body = world.documents.bodies[head.documents[OUTGOING].key]

@@ -243,17 +243,6 @@ class DynamoDbMessages:
         item = self._get(transaction_id, items.child_part(number))
         return None if item is None else items.to_child(item)
 
-    def finish_child(
-        self,
-        transaction_id: str,
-        number: int,
-        state: ChildState,
-        reasons: Sequence[Reason] = (),
-        settled_at: datetime | None = None,
-    ) -> int:
-        one = Finished(number=number, state=state, reasons=tuple(reasons), settled_at=settled_at)
-        return self.finish_children(transaction_id, [one])
-
     def finish_children(self, transaction_id: str, finished: Sequence[Finished]) -> int:
         waiting = list(_once(transaction_id, finished))
         while waiting:
