@@ -4,18 +4,17 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from postbus.domain.iso20022.business_checks import (
-    STRUCTURED_ADDRESSES_CBPR_PLUS,
-    SWIFT_X,
-    Agreement,
-    check,
-)
+from postbus.domain.iso20022.business_checks import Agreement, check
 from postbus.domain.iso20022.message_source import accepted
 from tests.unit.domain.iso20022.own_messages import NAMES, NOW, codes_of, faults_of, own_message
 
 PACS = "pacs.008.001.08"
 PAIN = "pain.001.001.09"
 RETURN = "pacs.004.001.10"
+
+SWITCH = date(2026, 11, 14)
+# SWIFT's character set X.
+SWIFT_X = r"[-A-Za-z0-9/?:().,'+ \r\n]*"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -168,18 +167,17 @@ THREE_LINES = {"<AdrLine>Am Kai 4": "<AdrLine>a</AdrLine><AdrLine>b</AdrLine><Ad
 
 @pytest.mark.parametrize("changes", [UNSTRUCTURED, THREE_LINES, {"<Ctry>DE</Ctry>": ""}])
 def test_an_address_is_structured_from_the_day_of_the_switch(changes: dict[str, str]) -> None:
-    switch = STRUCTURED_ADDRESSES_CBPR_PLUS
     before = datetime(2026, 11, 13, 23, 59, tzinfo=UTC)
     assert codes_of(PACS, changes) == []
-    assert codes_of(PACS, changes, structured_addresses_from=switch, now=before) == []
+    assert codes_of(PACS, changes, structured_addresses_from=SWITCH, now=before) == []
     after = before + timedelta(minutes=1)
-    assert codes_of(PACS, changes, structured_addresses_from=switch, now=after) == [("BE07", 1)]
+    assert codes_of(PACS, changes, structured_addresses_from=SWITCH, now=after) == [("BE07", 1)]
 
 
 def test_town_and_country_with_two_lines_are_an_address_and_none_at_all_is_not_asked_for() -> None:
     two = {"<AdrLine>Am Kai 4": "<AdrLine>a</AdrLine><AdrLine>Am Kai 4"}
     now = datetime(2026, 12, 1, tzinfo=UTC)
-    assert codes_of(PACS, two, structured_addresses_from=STRUCTURED_ADDRESSES_CBPR_PLUS, now=now) == []
+    assert codes_of(PACS, two, structured_addresses_from=SWITCH, now=now) == []
 
 
 @pytest.mark.parametrize(

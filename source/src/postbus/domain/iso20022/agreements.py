@@ -1,4 +1,4 @@
-"""What is agreed, read from a JSON document.
+r"""What is agreed, read from a JSON document.
 
 Every name is optional, and what is left out is not asked for unless said so (``business_checks.Agreement``):
 
@@ -19,8 +19,11 @@ name                                      value
 ``holidays``                              list of ISO dates
 ``closed_weekdays``                       list of numbers, Monday being 0
 ``cut_off``                               ``HH:MM``, UTC
-``structured_addresses_from``             ISO date
-``characters``                            regular expression for every text of a transfer
+``structured_addresses_from``             ISO date; CBPR+ asks for it from 2026-11-14, EPC from 2026-11-15,
+                                          Fedwire from 2026-11-16 (the schemes' published timelines)
+``characters``                            regular expression for every text of a transfer; SWIFT's set X,
+                                          which EPC's Latin set is as well:
+                                          ``"[-A-Za-z0-9/?:().,'+ \r\n]*"``
 ``travel_rule``, ``leis_proven``,         true or false
 ``addresses_required``,
 ``members_proven``

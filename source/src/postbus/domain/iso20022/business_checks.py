@@ -34,14 +34,6 @@ from postbus.domain.iso20022.messages import (
 )
 from postbus.domain.money import Money
 
-# From when on an address must be structured or hybrid.  Source: the schemes' published timelines.
-STRUCTURED_ADDRESSES_CBPR_PLUS: Final = date(2026, 11, 14)
-STRUCTURED_ADDRESSES_EPC: Final = date(2026, 11, 15)
-STRUCTURED_ADDRESSES_FEDWIRE: Final = date(2026, 11, 16)
-
-# SWIFT's character set X, which EPC's Latin set is as well.
-SWIFT_X: Final = r"[A-Za-z0-9/\-?:().,'+ \r\n]*"
-
 # An amount of the pipeline's records has at most twelve digits.
 MOST_MINOR: Final = 999_999_999_999
 
@@ -76,7 +68,7 @@ class Agreement:
         addresses_required: whether debtor and creditor need an address.
         leis_proven: whether the check digits of LEIs are tested; the base standard asks for their form only.
         members_proven: whether members of the clearing systems known here must have these systems' form.
-        characters: a pattern for every text of a transfer, such as ``SWIFT_X``.
+        characters: a pattern for every text of a transfer.
         charge_bearers: the codes taken; ``service_levels`` and the rest likewise; ``None`` for any.
     """
 
