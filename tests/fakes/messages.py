@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from postbus.domain.iso20022.mandates import Mandate
 from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.workflow import (
     Child,
@@ -21,6 +22,7 @@ from postbus.ports_iso20022 import MessageStore
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CLIENT = "client-acme"
+EVERYTHING = Mandate(agents=frozenset({"*"}), debtor_accounts=frozenset({"*"}))
 INCOMING = Document("incoming/a.xml", "a" * 64, 1_234)
 ANSWER = Document("outgoing/a.xml", "b" * 64, 2_345)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from postbus.domain.iso20022.agreements import Terms
 from postbus.domain.iso20022.deadlines import Deadlines
-from postbus.domain.iso20022.mandates import EVERYTHING, Mandates
+from postbus.domain.iso20022.mandates import Mandates
 from postbus.domain.iso20022.messages import Fault, Status
 from postbus.domain.iso20022.schemas import Schemas
 from postbus.domain.iso20022.workflow import (
@@ -35,7 +35,7 @@ from tests.fakes.iso20022 import (
     InMemorySteps,
     ScriptedCheck,
 )
-from tests.fakes.messages import CLIENT, NOON, begun
+from tests.fakes.messages import CLIENT, EVERYTHING, NOON, begun
 
 DEBTOR, OTHER_DEBTOR = "DE89370400440532013000", "DE02120300000000202051"
 CREDITOR_BIC = "MILLNL2A"

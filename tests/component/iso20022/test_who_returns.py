@@ -5,10 +5,10 @@ import json
 import pytest
 
 from postbus.adapters.dynamodb_iso20022_items import of_child
-from postbus.domain.iso20022.mandates import EVERYTHING, Mandate
+from postbus.domain.iso20022.mandates import Mandate
 from postbus.domain.iso20022.messages import Agent
 from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, ChildState, FoundAccount, Head
-from tests.fakes.messages import CLIENT, NOON, finish
+from tests.fakes.messages import CLIENT, EVERYTHING, NOON, finish
 from tests.fakes.processing import (
     CREDITOR_BIC,
     DEBTOR,

@@ -6,9 +6,9 @@ import pytest
 
 from postbus.domain.iso20022 import accounts
 from postbus.domain.iso20022.instructions import Accounts
-from postbus.domain.iso20022.mandates import EVERYTHING
 from postbus.domain.iso20022.messages import Agent, Reason, Transfer
 from postbus.domain.iso20022.workflow import AccountKeyKind, FoundAccount
+from tests.fakes.messages import EVERYTHING
 from tests.unit.domain.iso20022.own_messages import own_message
 
 PAIN = "pain.001.001.09"

@@ -3,8 +3,9 @@
 import pytest
 
 from postbus.domain.errors import Malformed
-from postbus.domain.iso20022.mandates import EVERYTHING, NOTHING, Mandate, mandates
+from postbus.domain.iso20022.mandates import NOTHING, Mandate, mandates
 from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind
+from tests.fakes.messages import EVERYTHING
 
 IBAN = AccountKey(AccountKeyKind.IBAN, "DE89370400440532013000")
 OTHER = AccountKey(AccountKeyKind.OTHER, "tok_1")

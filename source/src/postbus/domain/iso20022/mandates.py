@@ -54,7 +54,6 @@ class Mandate:
 
 
 NOTHING: Final = Mandate()
-EVERYTHING: Final = Mandate(frozenset({_ALL}), frozenset({_ALL}))
 
 # By the client's id.
 Mandates = Mapping[str, Mandate]
