@@ -40,15 +40,14 @@ locals {
     release  = ["process", "decide"]
     time_out = ["receive", "process", "decide", "release"]
   }
+  step_names = { for step in ["receive", "process", "decide", "release"] : step => "${var.context.prefix}postbus-${step}.fifo" }
   send_grants = {
-    for sender, steps in local.sends : sender => [
-      for grant in [{
-        sid        = "SendSteps"
-        actions    = ["sqs:SendMessage"]
-        resources  = [for step in steps : "${var.context.arns.sqs}:${var.context.prefix}postbus-${step}.fifo"]
-        conditions = []
-      }] : grant if length(steps) > 0
-    ]
+    for sender, steps in local.sends : sender => [{
+      sid        = "SendSteps"
+      actions    = ["sqs:SendMessage"]
+      resources  = [for step in steps : "${var.context.arns.sqs}:${local.step_names[step]}"]
+      conditions = []
+    }]
   }
 
   # A message is read as a tree of up to 25 times its length, twice where a cancellation is answered.
@@ -61,9 +60,7 @@ locals {
         POSTBUS_BUS                   = var.bus.name
         POSTBUS_DEADLINE_SECONDS      = join(",", [for message, seconds in var.deadline_seconds : "${message}=${seconds}"])
         POSTBUS_LARGEST_MESSAGE_BYTES = tostring(var.largest_message_mb * 1024 * 1024)
-      },
-      length(steps) == 0 ? {} : {
-        POSTBUS_STEP_QUEUE_URLS = join(",", [for step in steps : "${step}=${var.context.sqs_url}/${var.context.prefix}postbus-${step}.fifo"])
+        POSTBUS_STEP_QUEUE_URLS       = join(",", [for step in steps : "${step}=${var.context.sqs_url}/${local.step_names[step]}"])
       },
     )
   }
@@ -94,7 +91,7 @@ module "api" {
     [{
       sid        = "LookAtQueues"
       actions    = ["sqs:GetQueueAttributes"]
-      resources  = [for step in local.sends.serve : "${var.context.arns.sqs}:${var.context.prefix}postbus-${step}.fifo"]
+      resources  = [for step in local.sends.serve : "${var.context.arns.sqs}:${local.step_names[step]}"]
       conditions = []
     }],
   )

@@ -76,6 +76,16 @@ resource "aws_sqs_queue" "this" {
 
   lifecycle {
     precondition {
+      condition     = !(var.fifo && var.bus != null)
+      error_message = "${local.name}: no rule feeds a FIFO queue, for it knows one group only: one message at a time for all transactions."
+    }
+
+    precondition {
+      condition     = (var.bus == null) == (var.pattern == null)
+      error_message = "${local.name}: a bus needs a pattern, which says what of it comes, and a pattern a bus."
+    }
+
+    precondition {
       condition     = local.visibility_seconds > var.timeout_seconds
       error_message = "${local.name}: visibility (${local.visibility_seconds} s) must exceed the function's timeout (${var.timeout_seconds} s), or messages come twice while the first is being worked on."
     }

@@ -16,7 +16,7 @@ from postbus.domain.iso20022.workflow import StepName
 from postbus.functions.process_message import handler as process_message
 from postbus.functions.receive_message import handler as receive_message
 from postbus.runtime.clients import caller, client
-from postbus.runtime.config import Config
+from postbus.runtime.config import Config, ConfigurationMissing
 from postbus.runtime.entry import step_function
 from tests.fakes.messages import CLIENT, begun
 from tests.fakes.processing import World, pacs_008, transfer
@@ -80,6 +80,15 @@ def test_a_message_is_received_and_its_next_step_queued(
     assert received.status is Status.ACTC
     (message,) = client("sqs").receive_message(QueueUrl=queues[following])["Messages"]
     assert json.loads(message["Body"])["step"] == following
+
+
+def test_a_step_that_is_not_told_where_the_next_one_goes_does_not_begin(
+    queues: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POSTBUS_STEP_QUEUE_URLS")
+    handler = step_function(StepName.RECEIVE, receive_message.bind)
+    with pytest.raises(ConfigurationMissing, match="POSTBUS_STEP_QUEUE_URLS"):
+        handler({"Records": []}, None)
 
 
 def test_processing_finds_all_it_needs_in_its_settings(queues: dict[str, str]) -> None:

@@ -89,3 +89,14 @@ run "refuses_batches_that_fifo_queues_do_not_give" {
 
   expect_failures = [aws_lambda_event_source_mapping.queue]
 }
+
+run "refuses_a_bus" {
+  command = plan
+
+  variables {
+    bus     = { name = "test-postbus", dead_letter_arn = "arn:aws:sqs:eu-central-1:111122223333:test-postbus-bus-dead-letters" }
+    pattern = { source = ["postbus.iso20022"] }
+  }
+
+  expect_failures = [aws_sqs_queue.this]
+}

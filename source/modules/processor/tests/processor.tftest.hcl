@@ -105,6 +105,26 @@ run "refuses_a_visibility_shorter_than_the_timeout" {
   expect_failures = [aws_sqs_queue.this]
 }
 
+run "refuses_a_bus_without_a_pattern" {
+  command = plan
+
+  variables {
+    pattern = null
+  }
+
+  expect_failures = [aws_sqs_queue.this]
+}
+
+run "refuses_a_pattern_without_a_bus" {
+  command = plan
+
+  variables {
+    bus = null
+  }
+
+  expect_failures = [aws_sqs_queue.this]
+}
+
 run "refuses_to_park_at_the_first_hiccup" {
   command = plan
 

@@ -88,8 +88,7 @@ def step_function(own: "StepName", bind: Callable[[Config], "workflow.Step"]) ->
         config = Config.from_environment()
         step = bind(config)
         store = DynamoDbMessages(client("dynamodb"), config.text("ISO20022_TABLE"))
-        # The last step sends no other.
-        steps = SqsSteps(client("sqs"), queue_urls(config.values.get("POSTBUS_STEP_QUEUE_URLS", "")))
+        steps = SqsSteps(client("sqs"), queue_urls(config.text("STEP_QUEUE_URLS")))
         queue = SqsQueue(client("sqs"), config.text("QUEUE_URL"), config.text("DEAD_LETTER_QUEUE_URL"))
         return lambda event: process_steps(event["Records"], own, step, store, steps, queue, now)
 
