@@ -3,7 +3,7 @@
 Every method may raise ``Unavailable``.  A store that did not answer has not said no.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,6 +17,9 @@ from postbus.domain.rules import Evaluation
 from postbus.domain.timeline import Sent, Story
 
 Clock = Callable[[], datetime]
+
+# ``map``, or one that makes several calls at the same time; the answers in order.
+Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 class EventBus(Protocol):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from postbus.adapters.aws_calls import answering
 from postbus.adapters.dynamodb_items import reference
-from postbus.adapters.several import several
+from postbus.adapters.several import each
 from postbus.domain.errors import Malformed
 from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, FoundAccount
 
@@ -45,8 +45,7 @@ class DynamoDbAccounts:
             Malformed: a record lacks its token, currency or status; whoever keeps the table must act.
         """
         distinct = sorted(set(keys), key=lambda key: (key.kind, key.value))
-        with several(len(distinct)) as each:
-            found = dict(zip(distinct, each(self._of, distinct), strict=True))
+        found = dict(zip(distinct, each(self._of, distinct), strict=True))
         return {key: accounts for key, accounts in found.items() if accounts}
 
     def _of(self, key: AccountKey) -> Sequence[FoundAccount]:

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from postbus.adapters.aws_calls import answering, code_of
 from postbus.adapters.dynamodb_items import plain, typed
-from postbus.adapters.several import several
+from postbus.adapters.several import each
 from postbus.domain.errors import InvariantBroken
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ class DynamoDbCreditTransfers:
         self._table = table
 
     def submit(self, records: Sequence[Mapping[str, Any]]) -> None:
-        with several(len(records)) as each:
-            for _ in each(self._put, records):
-                pass
+        each(self._put, records)
 
     def _put(self, record: Mapping[str, Any]) -> None:
         try:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from postbus.adapters.several import several
+from postbus.adapters.several import each
 from postbus.domain.errors import Unavailable
 from postbus.domain.iso20022 import conclusion, decisions, taking_back
 from postbus.domain.iso20022.decisions import Verdict
@@ -105,8 +105,7 @@ def build(cases: Cases, outcomes: Outcomes, bus: EventBus, steps: Steps, clock: 
         )
         being_sent = 0
         for chunk in _chunks(covered):
-            with several(len(chunk)) as each:
-                finished = list(each(void, chunk))
+            finished = each(void, chunk)
             store.finish_children(head.transaction_id, [one for one in finished if one is not None])
             being_sent += finished.count(None)
         if being_sent:

@@ -1,8 +1,7 @@
 """From the bytes of a message to its transfers, each with its record, its refusal or its hold."""
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.iso20022 import accounts, business_checks, originals, reading, transfers, xml
@@ -26,7 +25,7 @@ from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.transfers import Findings
 from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, Child, Head, child_of
 from postbus.functions.process_message.finding import Finder, Found, make_findable
-from postbus.ports import ClaimStore, Clock
+from postbus.ports import ClaimStore, Clock, Map
 from postbus.ports_iso20022 import AccountFinder, Check, Documents, MessageStore
 
 # Whoever is overtaken so often at a claim met something else than a race.
@@ -62,7 +61,6 @@ class Examination:
         checks: asked in this order about the transfers that the one before has not refused.
         limit_bytes: the most a message may have.
         mandates: what each client may have debited; one that is not in it, nothing.
-        each: ``map``, or one that runs several at the same time.
     """
 
     messages: MessageStore
@@ -75,7 +73,7 @@ class Examination:
     clock: Clock
     limit_bytes: int
     mandates: Mandates
-    each: Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]] = map
+    each: Map = map
 
     def examine(self, head: Head) -> Examined:
         """See the module.

@@ -5,7 +5,7 @@ that whoever ends its message voids it like any other.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,7 @@ from postbus.domain.iso20022.workflow import (
 )
 from postbus.domain.money import Money
 from postbus.domain.steps import Defer
-from postbus.ports import Clock
+from postbus.ports import Clock, Map
 from postbus.ports_iso20022 import CreditTransfers, Liquidity, MessageStore
 
 _BY = StepName.PROCESS.value
@@ -41,16 +41,10 @@ _SHORT = Reason("AM04")
 # So many are written between two looks at the status.
 _RECORDS_AT_ONCE = 200
 
-Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """Brings kept transfers on their way; again is no change.
-
-    Attributes:
-        each: ``map``, or one that runs several at the same time.
-    """
+    """Brings kept transfers on their way; again is no change."""
 
     messages: MessageStore
     liquidity: Liquidity
