@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from postbus.domain.errors import InvariantBroken, Unavailable
 from postbus.domain.iso20022 import decisions, reading
@@ -12,6 +13,9 @@ from postbus.domain.iso20022.reading import Reopened
 from postbus.domain.iso20022.schemas import Schemas
 from postbus.domain.iso20022.workflow import Decision, DecisionKind, Document, Head
 from postbus.ports_iso20022 import Documents, MessageStore
+
+if TYPE_CHECKING:
+    from postbus.runtime.config import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,20 @@ class Cases:
     incoming: Documents
     outgoing: Documents
     schemas: Schemas
+
+    @classmethod
+    def bind(cls, config: "Config") -> "Cases":
+        from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
+        from postbus.adapters.iso20022_schemas import installed
+        from postbus.adapters.s3_documents import S3Documents
+        from postbus.runtime.clients import client
+
+        return cls(
+            DynamoDbMessages(client("dynamodb"), config.text("ISO20022_TABLE")),
+            S3Documents(client("s3"), config.text("INCOMING_BUCKET")),
+            S3Documents(client("s3"), config.text("OUTGOING_BUCKET")),
+            installed(),
+        )
 
     def of(self, transaction_id: str) -> Case:
         """All that is kept of a transaction, its message read again.

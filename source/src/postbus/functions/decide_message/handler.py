@@ -153,24 +153,14 @@ def _chunks(covered: Iterator[tuple[Child, Decision]]) -> Iterator[list[tuple[Ch
 
 
 def bind(config: "Config") -> Step:
-    from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
     from postbus.adapters.dynamodb_outcomes import DynamoDbOutcomes
     from postbus.adapters.eventbridge_bus import EventBridgeBus
-    from postbus.adapters.iso20022_schemas import installed
-    from postbus.adapters.s3_documents import S3Documents
     from postbus.adapters.sqs_steps import SqsSteps, queue_urls
     from postbus.runtime.clients import client, now
 
-    dynamodb, s3 = client("dynamodb"), client("s3")
-    cases = Cases(
-        DynamoDbMessages(dynamodb, config.text("ISO20022_TABLE")),
-        S3Documents(s3, config.text("INCOMING_BUCKET")),
-        S3Documents(s3, config.text("OUTGOING_BUCKET")),
-        installed(),
-    )
     return build(
-        cases,
-        DynamoDbOutcomes(dynamodb, config.text("LEDGER_TABLE")),
+        Cases.bind(config),
+        DynamoDbOutcomes(client("dynamodb"), config.text("LEDGER_TABLE")),
         EventBridgeBus(client("events"), config.text("BUS")),
         SqsSteps(client("sqs"), queue_urls(config.text("STEP_QUEUE_URLS"))),
         now,

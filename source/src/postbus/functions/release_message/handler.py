@@ -98,23 +98,13 @@ def build(cases: Cases, accounts: AccountFinder, notices: Notices, steps: Steps,
 
 def bind(config: "Config") -> Step:
     from postbus.adapters.dynamodb_accounts import DynamoDbAccounts
-    from postbus.adapters.dynamodb_iso20022 import DynamoDbMessages
-    from postbus.adapters.iso20022_schemas import installed
-    from postbus.adapters.s3_documents import S3Documents
     from postbus.adapters.sns_notices import SnsNotices
     from postbus.adapters.sqs_steps import SqsSteps, queue_urls
     from postbus.runtime.clients import client, now
 
-    dynamodb, s3 = client("dynamodb"), client("s3")
-    cases = Cases(
-        DynamoDbMessages(dynamodb, config.text("ISO20022_TABLE")),
-        S3Documents(s3, config.text("INCOMING_BUCKET")),
-        S3Documents(s3, config.text("OUTGOING_BUCKET")),
-        installed(),
-    )
     return build(
-        cases,
-        DynamoDbAccounts(dynamodb, config.text("ACCOUNTS_TABLE")),
+        Cases.bind(config),
+        DynamoDbAccounts(client("dynamodb"), config.text("ACCOUNTS_TABLE")),
         SnsNotices(client("sns"), config.text("STATUSES_TOPIC_ARN")),
         SqsSteps(client("sqs"), queue_urls(config.text("STEP_QUEUE_URLS"))),
         now,
