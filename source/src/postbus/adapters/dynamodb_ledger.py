@@ -463,13 +463,13 @@ class DynamoDbLedger:
             if stored.earmark is None or stored.state is not None:
                 return
             condition, values = still_set_aside(stored.earmark)
+            attributes = earmark_attributes(stored.earmark, self._balances_table)
             # The item stays, empty: nothing may delete from this table.
             forget: TransactWriteItemTypeDef = {
                 "Update": {
                     "TableName": self._ledger_table,
                     "Key": {"transaction_id": {"S": transaction_id}},
-                    "UpdateExpression": "REMOVE earmark_account, earmark_currency, "
-                    "earmark_minor, earmark_table",
+                    "UpdateExpression": f"REMOVE {', '.join(attributes)}",
                     "ConditionExpression": condition,
                     "ExpressionAttributeNames": {"#state": "state"},
                     "ExpressionAttributeValues": values,
