@@ -22,7 +22,7 @@ from postbus.domain.iso20022.workflow import (
 from postbus.functions.process_message import handler as process_message
 from postbus.functions.process_message.examination import Examination
 from postbus.functions.process_message.requests import Requests
-from postbus.functions.process_message.settlement import Settlement
+from postbus.functions.process_message.submission import Submission
 from postbus.functions.receive_message import handler as receive_message
 from postbus.runtime.steps import send_step
 from tests.fakes.inbound import InMemoryClaims
@@ -143,13 +143,13 @@ class World:
             follow=lambda one, following: send_step(one, following, self.messages, self.steps, self._clock),
             clock=self._clock,
         )
-        settlement = Settlement(
+        submission = Submission(
             messages=messages,
             liquidity=port(self.liquidity),
             transfers=port(self.transfers),
             clock=self._clock,
         )
-        process = process_message.build(messages, examination, requests, settlement)
+        process = process_message.build(messages, examination, requests, submission)
         return process(StepCall(transaction_id, step, attempt))
 
     def through(self, body: bytes, number: int = 1, owner: str = CLIENT) -> Head:

@@ -114,7 +114,7 @@ def test_funds_are_reserved_where_the_balances_are_kept_here(
 ) -> None:
     bound: list[object] = []
     monkeypatch.setattr(
-        "postbus.functions.process_message.settlement.Settlement",
+        "postbus.functions.process_message.submission.Submission",
         lambda **ports: bound.append(ports["liquidity"]),
     )
     monkeypatch.setenv("POSTBUS_LIQUIDITY_FUNCTION", name)

@@ -270,7 +270,7 @@ def _returned(
         return _UNKNOWN_ORIGINAL
     if not _may_return(one, child, mandate, tokens):
         return _ANOTHERS
-    # One that is not booked yet is waited for (``settlement``).
+    # One that is not booked yet is waited for (``submission``).
     if (never := transfers.never_returned(child.state)) is not None:
         return never
     if one.original_amount not in (None, child.amount):

@@ -8,7 +8,7 @@ The work is in three parts, each of which can be repeated after a crash anywhere
    (``examination``).  Until all are kept nothing has any effect but claims, which are the transaction's own.
    What is kept stands: nothing is examined a second time after that, and no check asked again.
 2. If nobody has to decide about it, or somebody has, the funds are set aside, each transfer's or none, under
-   the pipeline's id; then the status becomes ACSP (``settlement``).
+   the pipeline's id; then the status becomes ACSP (``submission``).
 3. Only then are the records written, each once.  The status is read again before; a transaction that was
    ended in the meantime has its funds given back and writes nothing.
 
@@ -32,12 +32,12 @@ from postbus.runtime.entry import step_function
 if TYPE_CHECKING:
     from postbus.functions.process_message.examination import Examination
     from postbus.functions.process_message.requests import Requests
-    from postbus.functions.process_message.settlement import Settlement
+    from postbus.functions.process_message.submission import Submission
     from postbus.runtime.config import Config
 
 
 def build(
-    messages: MessageStore, examination: "Examination", requests: "Requests", settlement: "Settlement"
+    messages: MessageStore, examination: "Examination", requests: "Requests", submission: "Submission"
 ) -> Step:
     """Bind the step to its parts."""
 
@@ -49,7 +49,7 @@ def build(
             # A request that was answered; the release tells it.
             return Next(StepName.RELEASE)
         if head.children is not None:
-            return settlement.settle(head)
+            return submission.submit(head)
         if head.status is Status.ACTC and head.reasons:
             return Next(StepName.RELEASE)
         examined = examination.examine(head)
@@ -60,7 +60,7 @@ def build(
         if examined.refused:
             messages.refuse(head.transaction_id, examined.refused)
             return Next(StepName.RELEASE)
-        return settlement.settle(messages.add_children(head.transaction_id, examined.children))
+        return submission.submit(messages.add_children(head.transaction_id, examined.children))
 
     return process
 
@@ -80,7 +80,7 @@ def bind(config: "Config") -> Step:
     from postbus.domain.iso20022.mandates import mandates
     from postbus.functions.process_message.examination import Examination
     from postbus.functions.process_message.requests import Requests
-    from postbus.functions.process_message.settlement import Settlement
+    from postbus.functions.process_message.submission import Submission
     from postbus.runtime.clients import caller, client, now
     from postbus.runtime.steps import send_step
 
@@ -110,14 +110,14 @@ def bind(config: "Config") -> Step:
         clock=now,
     )
     reserving = config.text("LIQUIDITY_FUNCTION")
-    settlement = Settlement(
+    submission = Submission(
         messages=messages,
         liquidity=NoLiquidity() if reserving == "none" else LambdaLiquidity(checker, reserving),
         transfers=DynamoDbCreditTransfers(dynamodb, config.text("CREDIT_TRANSFERS_TABLE")),
         clock=now,
         each=each,
     )
-    return build(messages, examination, requests, settlement)
+    return build(messages, examination, requests, submission)
 
 
 lambda_handler = step_function(StepName.PROCESS, bind)

@@ -43,7 +43,7 @@ _RECORDS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Submission:
     """Brings kept transfers on their way; again is no change."""
 
     messages: MessageStore
@@ -52,7 +52,7 @@ class Settlement:
     clock: Clock
     each: Map = map
 
-    def settle(self, head: Head) -> StepResult:
+    def submit(self, head: Head) -> StepResult:
         """Hold the message, or set its funds aside and write its records; nothing once it has ended."""
         if head.status in FINAL:
             return self._give_back(head)
@@ -74,7 +74,7 @@ class Settlement:
         if going:
             if head.status is not Status.ACSP:
                 self.messages.append(head, self._entry(Status.ACSP))
-            result = self._submit(head, going)
+            result = self._write_records(head, going)
         return Defer("what it returns is not booked yet") if waits else result
 
     def _after_originals(self, head: Head, going: Sequence[Child]) -> tuple[list[Child], bool]:
@@ -150,7 +150,7 @@ class Settlement:
             raise InvariantBroken(f"{len(found)} reservations for {len(children)} transfers")
         return [child for child in children if found[child.pipeline_id or ""] is Reservation.SHORT]
 
-    def _submit(self, head: Head, going: Sequence[Child]) -> StepResult:
+    def _write_records(self, head: Head, going: Sequence[Child]) -> StepResult:
         for start in range(0, len(going), _RECORDS_AT_ONCE):
             standing = self.messages.head(head.transaction_id)
             if standing is None or standing.status is not Status.ACSP:
