@@ -73,7 +73,8 @@ module "visa" {
   parallelization_factor   = var.pipe_parallelization_factor
 }
 
-# nothing -> AUTHORIZED: account-to-account transfers.  Another source is one more such block.
+# nothing -> AUTHORIZED: account-to-account transfers.  Another source is one more such block, its name
+# in local.sources of outputs.tf, and its module in SOURCES of domain/inbound.
 module "credit_transfers" {
   source                   = "./modules/inbound_source"
   context                  = local.context

@@ -1,6 +1,7 @@
 """The inbound sources.
 
-A further one is a module here, a schema in ``events/records`` and a block in ``main.tf``.
+A further one is a module here with its place in ``SOURCES``, a schema in ``events/records``, a block in
+``main.tf``, and its name in ``local.sources`` of ``outputs.tf``.
 """
 
 from postbus.domain.errors import Malformed
