@@ -61,7 +61,7 @@ locals {
     flatten(concat(module.iso20022[*].log_groups, module.mq_bridge[*].log_groups)),
   ))
 
-  # The timeline and the audit count their processor's alarms among their own.
+  # The timeline, the audit and the ISO 20022 front count their processor's alarms among their own.
   alarms = sort(distinct(concat(
     flatten([for part in concat(values(local.sources), values(local.processors)) : part.alarms]),
     module.event_bus.alarms, module.evaluate_rules.alarms, module.check_conversion.alarms,

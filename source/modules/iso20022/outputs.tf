@@ -89,7 +89,7 @@ output "log_groups" {
 
 output "alarms" {
   value = concat(
-    module.api.alarms, module.time_out.alarms, aws_cloudwatch_metric_alarm.being_sent[*].arn,
+    module.api.alarms, module.collect.alarms, module.time_out.alarms, aws_cloudwatch_metric_alarm.being_sent[*].arn,
     flatten([for step in values(local.steps) : step.alarms]), flatten([for check in values(module.check) : check.alarms]),
   )
 }
