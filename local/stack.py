@@ -14,6 +14,9 @@ from local.settings import LOCAL, ROOT, CannotRun, Settings, make_local
 from local.terraform import Failed, Terraform, find
 from local.terraform import process as terraform_process
 
+# Under six times the load that the machine can bear an answer was lost in one deployment of three.
+_TRIES = 4
+
 
 def target(settings: Settings) -> dict[str, Any]:
     """What `tests/targets.toml` says about the chosen target.
@@ -70,24 +73,29 @@ def up(settings: Settings) -> None:
 
 
 def _deploy(deployed: Terraform, from_nothing: bool) -> None:
-    """Apply; once more from nothing where an answer was lost on the way.
+    """Apply; again from nothing where an answer was lost on the way.
 
-    On a very busy machine the emulator's answer to a creation may be lost.  The provider asks again, and is
-    told that there is one already: its own, of which it knows nothing.
+    On a very busy machine the emulator's answer to a creation may be lost: it was sent whole, and the
+    provider closed the connection and asked again.  It is then told that there is one already: its own, of
+    which it knows nothing.
     """
     deployed.init()
-    try:
-        deployed.apply()
-    except Failed as error:
-        if not from_nothing or "StatusCode: 409" not in str(error):
-            raise
-        console.print(f"[yellow]an answer was lost, so all of it again:[/yellow] {error}", highlight=False)
-        settings = deployed.settings
-        emulator.stop(settings, keep_state=False)
-        shutil.rmtree(settings.folder)
-        emulator.start(settings)
-        deployed.init()
-        deployed.apply()
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            deployed.apply()
+        except Failed as error:
+            if not (from_nothing and tries_left and "StatusCode: 409" in str(error)):
+                raise
+            console.print(
+                f"[yellow]an answer was lost, so all of it again:[/yellow] {error}", highlight=False
+            )
+            settings = deployed.settings
+            emulator.stop(settings, keep_state=False)
+            shutil.rmtree(settings.folder)
+            emulator.start(settings)
+            deployed.init()
+        else:
+            return
 
 
 def down(settings: Settings) -> None:

@@ -50,10 +50,15 @@ def test_an_answer_that_was_lost_is_made_up_for_from_nothing(deploying: Deployin
     assert not deploying.settings.folder.exists()
 
 
-def test_it_is_made_up_for_once(deploying: Deploying) -> None:
-    deploying.endings = [LOST, LOST]
+def test_it_is_made_up_for_a_few_times(deploying: Deploying, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator, "start", lambda settings: settings.folder.mkdir())
+    deploying.endings = [LOST, LOST, LOST, ""]
+    stack._deploy(deploying, from_nothing=True)  # type: ignore[arg-type]
+    assert deploying.done.count("apply") == 4
+    deploying.endings = [LOST] * 4
     with pytest.raises(Failed):
         stack._deploy(deploying, from_nothing=True)  # type: ignore[arg-type]
+    assert deploying.endings == []
 
 
 @pytest.mark.parametrize(("error", "from_nothing"), [(LOST, False), ("StatusCode: 400", True)])
