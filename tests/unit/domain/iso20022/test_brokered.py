@@ -11,7 +11,7 @@ from postbus.domain.iso20022.brokered import Delivery, Notice, Outgoing, Publica
 from postbus.domain.iso20022.messages import Status
 
 TRANSACTION_ID = "6a2f41a3-c54c-4a6e-8f00-5f1d4e0f1c11"
-NAMES = st.sampled_from(["app_id", "correlation_id", "timestamp", "type"])
+NAMES = st.sampled_from(["app_id", "correlation_id", "timestamp", "type", "user_id"])
 DELIVERIES = st.builds(
     Delivery,
     st.text(min_size=1),
@@ -27,13 +27,14 @@ def test_every_delivery_of_a_message_has_its_key(delivery: Delivery, receipt: st
     assert Delivery(receipt, delivery.body, delivery.message_id, properties).key == delivery.key
 
 
+def _named(one: Delivery) -> tuple[str | None, ...]:
+    return one.message_id, one.properties.get("app_id", ""), one.properties.get("user_id", "")
+
+
 @given(DELIVERIES, DELIVERIES)
 def test_messages_that_differ_have_different_keys(one: Delivery, other: Delivery) -> None:
     if one.message_id and other.message_id:
-        same = (one.message_id, one.properties.get("app_id", "")) == (
-            other.message_id,
-            other.properties.get("app_id", ""),
-        )
+        same = _named(one) == _named(other)
     else:
         same = (bool(one.message_id), one.body, one.properties) == (
             bool(other.message_id),
@@ -50,6 +51,13 @@ def test_a_message_id_decides_whatever_the_body() -> None:
 
 def test_two_senders_may_use_the_same_message_id() -> None:
     assert Delivery("1", b"", "m-1", {"app_id": "a"}).key != Delivery("1", b"", "m-1", {"app_id": "b"}).key
+
+
+@pytest.mark.parametrize("other", [{}, {"user_id": "somebody-else"}])
+def test_a_sender_that_the_broker_knows_shares_its_message_ids_with_nobody(other: dict[str, str]) -> None:
+    theirs = Delivery("1", b"<one/>", "m-1", {"app_id": "ledger", "user_id": "ledger"})
+    rubbish = Delivery("2", b"rubbish", "m-1", {"app_id": "ledger", **other})
+    assert rubbish.key != theirs.key
 
 
 def test_a_key_is_the_same_for_good() -> None:
