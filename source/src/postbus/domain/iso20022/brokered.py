@@ -36,9 +36,9 @@ class Delivery:
     def key(self) -> str:
         """A UUID that is the same for every delivery of a message, and another for every other message.
 
-        From the sender's ``app_id`` and ``message_id``, and its ``user_id`` where it gives one: the broker has
-        checked that, so nobody else's message has the key.  Without a ``message_id`` from the content: body
-        and properties.  Two messages without an id that are equal in all of that are one message.
+        From the sender's ``app_id`` and ``message_id``, and its ``user_id`` where it gives one: the broker
+        has checked that, so nobody else's message has the key.  Without a ``message_id`` from the content:
+        body and properties.  Two messages without an id that are equal in all of that are one message.
         """
         if self.message_id:
             facts = ["message id", self.properties.get("app_id", ""), self.message_id]
