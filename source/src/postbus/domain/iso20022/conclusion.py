@@ -291,7 +291,7 @@ def _credits(case: Case, ours: Accounts) -> tuple[camt_054.Credit, ...]:
     found = []
     for account, child in _booked(case):
         key, amount, booked_at = _key(account), child.amount, child.settled_at
-        token = (child.record or {}).get("creditor_account_token")
+        token = child.creditor_account_token
         known: Collection[FoundAccount] = ours.get(key, ()) if key is not None else ()
         if amount is None or booked_at is None or token not in {one.token for one in known}:
             continue

@@ -166,3 +166,11 @@ def ending(decisions: Iterable[Decision], head: Head) -> tuple[Decision, ...]:
 def covering(number: int, standing: Iterable[Decision]) -> Decision | None:
     """The decision that ends a transfer: the first that concerns it."""
     return next((one for one in standing if not one.numbers or number in one.numbers), None)
+
+
+def is_being_ended(head: Head, numbers: Iterable[int], decided: Collection[Decision]) -> bool:
+    """Whether ``decide`` has to rule first on what would end these transfers, or to void what is ended."""
+    if any(one.kind in ENDS_AS and one.verdict is None for one in decided):
+        return True
+    standing = ending(decided, head)
+    return any(covering(number, standing) for number in numbers)

@@ -73,22 +73,6 @@ def held_for(children: Iterable[Child]) -> tuple[Reason, ...]:
     return tuple(dict.fromkeys(held))
 
 
-def is_return(child: Child) -> bool:
-    """Whether it gives back what an earlier transfer brought."""
-    return child.record is not None and "original_transfer" in child.record
-
-
-def never_returned(original: ChildState) -> Reason | None:
-    """Why a transfer in this state is not returned; ``None`` for one that is booked or still may be."""
-    match original:
-        case ChildState.OPEN | ChildState.POSTED:
-            return None
-        case ChildState.REJECTED:
-            return Reason("MS03", ("What it returns was refused, and is not booked.",))
-        case ChildState.VOIDED:
-            return Reason("MS03", ("What it returns was taken back, and is not booked.",))
-
-
 def _child(one: Transfer | Return | Unreadable, transaction_id: str, found: Findings) -> Child:
     known = {
         **_quoted(one),

@@ -289,6 +289,31 @@ class Child(Quoted):
     settled_at: datetime | None = None
     held_at: datetime | None = None
 
+    @property
+    def record_key(self) -> str | None:
+        return self._of_record("transfer")
+
+    @property
+    def debtor_account_token(self) -> str | None:
+        return self._of_record("debtor_account_token")
+
+    @property
+    def creditor_account_token(self) -> str | None:
+        return self._of_record("creditor_account_token")
+
+    @property
+    def original_transfer(self) -> str | None:
+        """The key of the record of what it gives back; ``None`` for what is no return."""
+        return self._of_record("original_transfer")
+
+    @property
+    def paying_account_token(self) -> str | None:
+        """Of the account that the money leaves: with a return, the one it had come to."""
+        return self.debtor_account_token if self.original_transfer is None else self.creditor_account_token
+
+    def _of_record(self, name: str) -> str | None:
+        return None if self.record is None else self.record.get(name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:

@@ -1,10 +1,10 @@
 """From the bytes of a message to its transfers, each with its record, its refusal or its hold."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from postbus.domain.errors import InvariantBroken, Unavailable
-from postbus.domain.iso20022 import accounts, business_checks, originals, reading, transfers, xml
+from postbus.domain.iso20022 import accounts, business_checks, reading, returns, transfers, xml
 from postbus.domain.iso20022.agreements import Terms
 from postbus.domain.iso20022.checks import CheckAnswer, CheckRequest, NeedsDecision, Refused
 from postbus.domain.iso20022.claim_check import checked
@@ -16,24 +16,19 @@ from postbus.domain.iso20022.claims import (
     transaction_of,
 )
 from postbus.domain.iso20022.faults import fault
-from postbus.domain.iso20022.instructions import Accounts, Origin, Returned, return_record, transfer_record
-from postbus.domain.iso20022.mandates import NOTHING, Mandate, Mandates
+from postbus.domain.iso20022.instructions import Origin, return_record, transfer_record
+from postbus.domain.iso20022.mandates import NOTHING, Mandates
 from postbus.domain.iso20022.message_source import Reading
-from postbus.domain.iso20022.messages import Agent, Fault, Message, Place, Reason, Return, Transfer
+from postbus.domain.iso20022.messages import Fault, Message, Place, Reason, Transfer
 from postbus.domain.iso20022.schemas import Schemas
-from postbus.domain.iso20022.status import FINAL
 from postbus.domain.iso20022.transfers import Findings
-from postbus.domain.iso20022.workflow import AccountKey, AccountKeyKind, Child, Head, child_of
-from postbus.functions.process_message.finding import Finder, Found, make_findable
+from postbus.domain.iso20022.workflow import Child, Head, child_of
+from postbus.functions.process_message.finding import Finder, make_findable
 from postbus.ports import ClaimStore, Clock, Map
 from postbus.ports_iso20022 import AccountFinder, Check, Documents, MessageStore
 
 # Whoever is overtaken so often at a claim met something else than a race.
 _ROUNDS = 6
-
-_UNKNOWN_ORIGINAL = Reason("MS03", ("What it returns is not known, or was refused.",))
-_ANOTHERS = Reason("AG01", ("Only whom the original was sent to, or the creditor's agent, returns it.",))
-_OTHER_AMOUNT = Reason("AM09", ("What it returns had another amount.",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +128,14 @@ class Examination:
         """
         going = [one for one in message.returns if found.goes_on(one.number)]
         originals_found = Finder(self.messages, self.claims).find(head, going)
-        if any(original is not None and _is_unread(original.head) for original in originals_found):
+        if any(original is not None and returns.is_unread(original.head) for original in originals_found):
             return False
         mandate = self.mandates.get(head.owner, NOTHING)
         of_client = self.accounts.find(mandate.keys if going else ())
         tokens = {account.token for several in of_client.values() for account in several}
         for one, original in zip(going, originals_found, strict=True):
-            returned = _returned(one, original, mandate, tokens)
+            meant = original.children if original else ()
+            returned = returns.returned(one, meant, mandate, tokens)
             if isinstance(returned, Reason):
                 found.refuse(one.number, returned)
             else:
@@ -256,56 +252,6 @@ def _concerned(one: UniqueReference, message: Message) -> Iterable[int]:
         return (one.number,)
     block = next(t.payment_information_id for t in message.transfers if t.number == one.number)
     return [t.number for t in message.transfers if t.payment_information_id == block]
-
-
-def _returned(
-    one: Return, original: Found | None, mandate: Mandate, tokens: Container[str]
-) -> Returned | Reason:
-    """What a return gives back, or why it cannot."""
-    meant = original.children if original else ()
-    if len(meant) != 1 or transfers.is_return(meant[0]):
-        return _UNKNOWN_ORIGINAL
-    child = meant[0]
-    if child.record is None or child.amount is None:
-        return _UNKNOWN_ORIGINAL
-    if not _may_return(one, child, mandate, tokens):
-        return _ANOTHERS
-    # One that is not booked yet is waited for (``submission``).
-    if (never := transfers.never_returned(child.state)) is not None:
-        return never
-    if one.original_amount not in (None, child.amount):
-        return _OTHER_AMOUNT
-    if one.amount.currency != child.amount.currency:
-        return Reason("AM03", ("What it returns has another currency.",))
-    if one.amount.minor > child.amount.minor:
-        return Reason("AM09", ("More is returned than there was.",))
-    booked_on = Accounts(child.record["debtor_account_token"], child.record["creditor_account_token"])
-    return Returned(child.record["transfer"], child.amount, booked_on)
-
-
-def _is_unread(original: Head) -> bool:
-    return original.children is None and original.status not in FINAL
-
-
-def _may_return(one: Return, child: Child, mandate: Mandate, tokens: Container[str]) -> bool:
-    """Whether a return comes from where the transfer went to: its payer cannot take it back.
-
-    Which agents a transfer names is its payer's word, and whom a return comes from its sender's.  What holds
-    is the account that the money came to: only a client that may have that account debited gives it back,
-    and an agent only what came to its own settlement account.
-
-    Args:
-        tokens: of the accounts that the mandate lists.
-    """
-    returner = originals.institution(one.instructing_agent)
-    if child.record is None or returner is None:
-        return False
-    if bic := child.settlement_agent:
-        is_its_own = returner == originals.institution(Agent(bic=bic))
-        return is_its_own and mandate.covers(AccountKey(AccountKeyKind.BIC, bic))
-    if not mandate.covers_every_account and child.record["creditor_account_token"] not in tokens:
-        return False
-    return returner in map(originals.institution, (child.instructed_agent, child.creditor_agent))
 
 
 def _origin(head: Head) -> Origin:

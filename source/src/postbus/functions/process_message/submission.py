@@ -5,21 +5,20 @@ that whoever ends its message voids it like any other.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from postbus.domain.errors import InvariantBroken
 from postbus.domain.iso20022 import decisions
-from postbus.domain.iso20022.decisions import ENDS_AS
 from postbus.domain.iso20022.messages import Reason, Status
+from postbus.domain.iso20022.returns import is_return, never_returned
 from postbus.domain.iso20022.status import FINAL
-from postbus.domain.iso20022.transfers import held_for, is_return, never_returned
+from postbus.domain.iso20022.transfers import held_for
 from postbus.domain.iso20022.workflow import (
     Child,
     ChildState,
-    Decision,
     Entry,
     Finished,
     Head,
@@ -66,7 +65,7 @@ class Submission:
             decided = self.messages.decisions(head.transaction_id)
             if not decisions.is_let_go_on(decided):
                 return Took()
-            if _is_being_ended(head, going, decided):
+            if decisions.is_being_ended(head, [child.number for child in going], decided):
                 return Defer("what was let go on is being taken back")
         going, waits = self._after_originals(head, going)
         going = self._reserve(head, going)
@@ -95,7 +94,7 @@ class Submission:
 
     def _original(self, child: Child) -> ChildState:
         """Where the transfer is that a return gives back."""
-        found = transfer_of(_record(child)["original_transfer"])
+        found = transfer_of(child.original_transfer or "")
         original = None if found is None else self.messages.child(*found)
         if original is None:
             raise InvariantBroken(f"what return {child.number} gives back is not there any more")
@@ -165,14 +164,6 @@ class Submission:
         return Entry(status=status, at=at, by=_BY, reasons=reasons)
 
 
-def _is_being_ended(head: Head, going: Iterable[Child], decided: Sequence[Decision]) -> bool:
-    """Whether ``decide`` has to rule first on what would end it, or to void what is ended."""
-    if any(one.kind in ENDS_AS and one.verdict is None for one in decided):
-        return True
-    standing = decisions.ending(decided, head)
-    return any(decisions.covering(child.number, standing) for child in going)
-
-
 def _record(child: Child) -> Any:
     if child.record is None:
         raise InvariantBroken(f"transfer {child.number} is open and has no record")
@@ -180,5 +171,6 @@ def _record(child: Child) -> Any:
 
 
 def _paying_account(child: Child) -> str:
-    """The token of the account that the money leaves: with a return, the one it had come to."""
-    return str(_record(child)["creditor_account_token" if is_return(child) else "debtor_account_token"])
+    if child.paying_account_token is None:
+        raise InvariantBroken(f"transfer {child.number} is open and has no record")
+    return child.paying_account_token
