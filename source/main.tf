@@ -287,7 +287,7 @@ module "audit" {
   buffer_seconds       = var.audit_buffer.seconds
   data_event_trail     = var.data_event_trail
   trail_table_arns     = [for table in values(local.tables) : "${local.arns.dynamodb}:table/${table}"]
-  trail_bucket_arns    = concat([module.rulesets.bucket_arn], [for bucket in values(local.message_buckets) : "arn:${local.partition}:s3:::${bucket}"])
+  trail_bucket_arns    = concat([module.packages.bucket_arn, module.rulesets.bucket_arn], [for bucket in values(local.message_buckets) : "arn:${local.partition}:s3:::${bucket}"])
   timeout_seconds      = var.function_timeout_seconds
   visibility_seconds   = var.queue_visibility_seconds
   reserved_concurrency = var.recording_reserved_concurrency

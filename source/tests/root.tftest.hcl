@@ -312,3 +312,12 @@ run "looks_for_lost_records" {
     error_message = "the command would not find the job"
   }
 }
+
+run "records_who_wrote_the_functions_code" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for bucket in [module.packages.bucket_arn, module.rulesets.bucket_arn] : anytrue([for recorded in module.audit.trail_bucket_arns : recorded == bucket])])
+    error_message = "whoever changes what the functions run, or what they decide by, would leave no trace"
+  }
+}

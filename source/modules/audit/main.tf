@@ -9,6 +9,8 @@ locals {
   trail_arn  = "${var.context.arns.cloudtrail}:trail/${local.name}"
   direct     = var.context.target.has_firehose_rule_target
 
+  # Of its own bucket only the events: a record of the trail's own writes would be written without end.
+  trail_bucket_arns = concat(var.trail_bucket_arns, ["${module.bucket.arn}/events"])
   trail_statements = var.data_event_trail ? [
     {
       Sid       = "TrailLooks"
@@ -227,7 +229,7 @@ resource "aws_cloudtrail" "data_events" {
     }
     field_selector {
       field       = "resources.ARN"
-      starts_with = [for arn in concat(var.trail_bucket_arns, ["${module.bucket.arn}/events"]) : "${arn}/"]
+      starts_with = [for arn in local.trail_bucket_arns : "${arn}/"]
     }
   }
 }

@@ -16,6 +16,11 @@ output "forward" {
   value       = module.forward
 }
 
+output "trail_bucket_arns" {
+  description = "Buckets whose reads and writes the trail records, where there is one."
+  value       = local.trail_bucket_arns
+}
+
 output "log_group" {
   value = local.log_group
 }

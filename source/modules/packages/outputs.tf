@@ -1,3 +1,7 @@
+output "bucket_arn" {
+  value = module.bucket.arn
+}
+
 output "archives" {
   description = "Package name to where its archive lies and the hash of its inputs; whoever uses it waits for the upload."
   value = {
