@@ -190,7 +190,8 @@ module "process" {
       POSTBUS_LIQUIDITY_FUNCTION     = var.reserves ? module.check["reserve_liquidity"].name : "none"
       POSTBUS_CHECK_TIMEOUT_SECONDS  = tostring(var.check_timeout_seconds)
       POSTBUS_AGREEMENT              = var.checks.agreement
-      POSTBUS_CLIENTS                = jsonencode({ for name, client in var.clients : module.api.client_ids[name] => { agents = client.agents, debtor_accounts = client.debtor_accounts } if length(client.agents) + length(client.debtor_accounts) > 0 })
+      # Accounts of customers: not in what a plan prints.
+      POSTBUS_CLIENTS = sensitive(jsonencode({ for name, client in var.clients : module.api.client_ids[name] => { agents = client.agents, debtor_accounts = client.debtor_accounts } if length(client.agents) + length(client.debtor_accounts) > 0 }))
     },
   )
   grants = concat(

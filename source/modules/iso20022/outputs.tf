@@ -73,6 +73,7 @@ output "policies" {
 
 output "environments" {
   description = "Step to what it reads."
+  sensitive   = true # that of process_message
   value = merge(
     { serve_iso20022 = module.api.environment, collect_outcomes = module.collect.environment, time_out_messages = module.time_out.environment },
     { for name, step in local.steps : "${name}_message" => step.environment },
