@@ -632,6 +632,19 @@ def test_a_step_that_nobody_took_is_sent_again() -> None:
     assert ending.steps.sent == [(ID, StepName.RELEASE, 1)]
 
 
+def test_what_was_let_go_on_after_its_first_deadline_is_processed_again_and_not_ended() -> None:
+    ending = Ending(1, status=Status.PDNG, reasons=(Reason("RR04"),))
+    ending.tick(minutes=120)
+    ending.wants(DecisionKind.CLEARANCE, by=OPERATOR)
+    ending.settle()
+    ending.store.step_taken(ID, StepName.PROCESS, ending.head.steps[StepName.PROCESS].attempt, ending.now)
+    ending.store.append(ending.head, entry(Status.ACSP, at=ending.now))
+    ending.store.heads[ID] = replace(ending.head, due=ending.now + timedelta(hours=1))
+    ending.steps.sent.clear()
+    assert ending.tick(minutes=11) == {"timed_out": 0, "sent_again": 1}
+    assert [step for _, step, _ in ending.steps.sent] == [StepName.PROCESS]
+
+
 def test_what_is_being_sent_elsewhere_is_looked_at_every_ten_minutes_until_it_is_answered() -> None:
     ending = Ending(1)
     ending.pipeline(1, SENDING)

@@ -98,7 +98,7 @@ def build(
             return False
         step = step_to_redrive(head, store.decisions(head.transaction_id))
         waits = head.status is Status.PDNG or decisions.is_being_asked(head)
-        is_late = head.deadline <= now and not waits
+        is_late = not waits and (head.due is None or head.due <= now)
         if step is StepName.PROCESS and is_late and StepName.DECIDE in head.steps:
             # Its time is over, and what is open was not taken back: its outcomes are looked at once more.
             step = StepName.DECIDE
