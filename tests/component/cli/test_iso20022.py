@@ -38,7 +38,7 @@ def store(world: World) -> DynamoDbMessages:
 
 def open_one(store: DynamoDbMessages, number: int = 1, *statuses: Status, code: str = "RR04") -> Head:
     """A transaction of just now, brought through these statuses."""
-    head = begun(store, number, opened_at=NOW, deadline=NOW + timedelta(minutes=1))
+    head = begun(store, number, opened_at=NOW, deadline=NOW + timedelta(hours=1))
     for status in statuses:
         reasons = (Reason(code, ("score 97",)),) if status is Status.PDNG else ()
         head = store.append(head, entry(status, reasons=reasons))
@@ -67,6 +67,19 @@ def test_only_what_waits_for_a_person_is_listed(world: World, store: DynamoDbMes
         transaction_id(4): "receive was never taken",
     }
     assert len(world.ask("iso20022", "list", "--all")["open"]) == 4
+
+
+def test_what_the_clock_should_have_ended_is_listed_and_not_what_has_its_time_anew(
+    world: World, store: DynamoDbMessages
+) -> None:
+    before = NOW - timedelta(days=1)
+    overdue, cleared = (begun(store, number, opened_at=before, deadline=before) for number in (1, 2))
+    store.append(overdue, entry(Status.ACTC, at=before))
+    for status in (Status.ACTC, Status.PDNG):
+        cleared = store.append(cleared, entry(status, at=before, reasons=(Reason("RR04"),)))
+    cleared = store.append(cleared, entry(Status.ACSP, at=NOW + timedelta(hours=1)))
+    listed = {one["transaction_id"]: one["waits_for"] for one in world.ask("iso20022", "list")["open"]}
+    assert listed == {overdue.transaction_id: "its end: it is overdue"}
 
 
 def test_nothing_that_waits_is_said_so(world: World, store: DynamoDbMessages) -> None:

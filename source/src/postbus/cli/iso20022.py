@@ -272,7 +272,7 @@ def _waits_for(head: Head, now: datetime) -> str:
         if record.taken_at is None and now - record.sent_at > _STUCK_AFTER:
             return f"{step} was never taken"
     # The time-out comes every 15 seconds: what it could not end in minutes is no matter of time.
-    return "its end: it is overdue" if now - head.deadline > _STUCK_AFTER else ""
+    return "its end: it is overdue" if now - (head.due or head.deadline) > _STUCK_AFTER else ""
 
 
 def _allowed(head: Head, decisions: Iterable[Decision]) -> list[str]:
