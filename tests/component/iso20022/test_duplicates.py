@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from postbus.domain.errors import Unavailable
-from postbus.domain.iso20022.checks import Refused
+from postbus.domain.iso20022.checks import NeedsDecision, Refused
 from postbus.domain.iso20022.messages import Reason, Status
 from postbus.domain.iso20022.workflow import ChildState, Entry, Head, StepName
 from tests.fakes.messages import NOON, begun, finish
@@ -75,13 +75,44 @@ def test_whoever_debits_another_account_keeps_nobody_from_using_a_uetr(world: Wo
 def test_an_end_to_end_id_is_used_again_for_another_amount_or_after_some_days(
     world: World, after: timedelta, amount: str, found: list[str]
 ) -> None:
-    assert opened(world, standing_order(1), 1, timedelta(0)).status is Status.ACSP
+    first = opened(world, standing_order(1), 1, timedelta(0))
+    finish(world.messages, first.transaction_id, 1, ChildState.POSTED, settled_at=NOON)
     assert codes(world, opened(world, standing_order(2, amount), 2, after)) == found
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_an_end_to_end_id_is_not_used_again_while_its_payment_may_still_be_made(
+    world: World, is_held: bool
+) -> None:
+    if is_held:
+        world.screening.answers[1] = NeedsDecision(Reason("RR04"))
+    first = opened(world, standing_order(1), 1, timedelta(0))
+    assert first.status is (Status.PDNG if is_held else Status.ACSP)
+    world.screening.answers.clear()
+    assert codes(world, opened(world, standing_order(2), 2, 6 * DAY)) == ["DU04"]
+    finish(world.messages, first.transaction_id, 1, ChildState.POSTED, settled_at=NOON + 6 * DAY)
+    assert codes(world, opened(world, standing_order(3), 3, 6 * DAY)) == []
+
+
+def test_of_two_that_use_an_end_to_end_id_again_the_second_binds_from_its_own_day(world: World) -> None:
+    first = opened(world, standing_order(1), 1, timedelta(0))
+    finish(world.messages, first.transaction_id, 1, ChildState.POSTED, settled_at=NOON)
+    second = opened(world, standing_order(2), 2, 6 * DAY)
+    finish(world.messages, second.transaction_id, 1, ChildState.POSTED, settled_at=NOON + 6 * DAY)
+    assert codes(world, opened(world, standing_order(3), 3, 10 * DAY)) == ["DU04"]
+
+
+def test_of_a_booked_payment_only_the_end_to_end_id_is_used_again(world: World) -> None:
+    first = opened(world, FIRST, 1, timedelta(0))
+    finish(world.messages, first.transaction_id, 1, ChildState.POSTED, settled_at=NOON)
+    assert codes(world, opened(world, AGAIN, 2, 30 * DAY)) == ["DU03", "DU05"]
 
 
 def test_every_payment_of_a_standing_order_is_made(world: World) -> None:
     for week in range(1, 9):
-        assert opened(world, standing_order(week), week, 7 * DAY * week).status is Status.ACSP
+        payment = opened(world, standing_order(week), week, 7 * DAY * week)
+        assert payment.status is Status.ACSP
+        finish(world.messages, payment.transaction_id, 1, ChildState.POSTED, settled_at=payment.opened_at)
     assert len(world.transfers.records) == 8
 
 

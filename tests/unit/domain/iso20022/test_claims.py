@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_an_agent_is_one_sender_with_the_branch_that_stands_for_all_and_without(
     assert keys(named("HARBDEFF")) != keys(named("HARBDEFF001"))
 
 
-def test_an_end_to_end_id_is_one_payments_with_its_parties_and_its_amount_and_not_for_long() -> None:
+def test_an_end_to_end_id_is_one_payments_with_its_parties_and_its_amount() -> None:
     first = replace(PACS, transfers=PACS.transfers[:1])
     one = first.transfers[0]
     for changed in (
@@ -83,7 +84,38 @@ def test_an_end_to_end_id_is_one_payments_with_its_parties_and_its_amount_and_no
         replace(one, end_to_end_id="ANOTHER"),
     ):
         assert "end_to_end" not in kinds(keys(first) & keys(replace(first, transfers=(changed,))))
-    assert {claim.code for claim in of(PACS) if claim.retention != IDENTITY_RETENTION} == {"DU04"}
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "free"),
+    [
+        (5, ChildState.POSTED, {"DU04"}),
+        (4, ChildState.POSTED, set()),
+        (-5, ChildState.POSTED, set()),
+        (399, ChildState.OPEN, set()),
+        (399, None, set()),
+        (0, ChildState.VOIDED, {"DU01", "DU03", "DU04", "DU05"}),
+    ],
+)
+def test_of_a_booked_transfer_the_end_to_end_id_is_free_after_some_days_and_of_an_open_one_nothing(
+    days: int, state: ChildState | None, free: set[str]
+) -> None:
+    head = replace(begun(InMemoryMessages()), status=Status.ACSP)
+    child = None if state is None else transfer(transaction_id(), 1, state)
+    later = replace(head, opened_at=head.opened_at + timedelta(days=days))
+    assert {one.code for one in of(PACS) if one.is_free(later, head, child)} == free
+
+
+def test_a_reference_stays_with_a_holder_that_is_not_known_any_more() -> None:
+    head = begun(InMemoryMessages())
+    booked = transfer(transaction_id(), 1, ChildState.POSTED)
+    later = replace(head, opened_at=head.opened_at + timedelta(days=30))
+    assert not any(one.is_free(later, None, booked) for one in of(PACS))
+
+
+def test_every_reference_is_claimed_for_as_long_as_an_identity() -> None:
+    head = begun(InMemoryMessages())
+    assert {one.claim(head).expires_at for one in of(PACS)} == {head.opened_at + IDENTITY_RETENTION}
 
 
 def test_references_are_claimed_by_their_transfer_and_messages_and_blocks_by_the_transaction() -> None:

@@ -19,7 +19,8 @@ DUPLICATE_BLOCK = "DU02"
 
 # An EndToEndId is the payer's own word, and a standing order says the same one again: one that is sent a
 # second time by mistake is sent within days, over a week-end at most, and no standing order comes sooner.
-END_TO_END_RETENTION = timedelta(days=5)
+# For as long as the first is open that tells nothing: whoever waits for it may send it again on any day.
+_END_TO_END_AGAIN = timedelta(days=5)
 
 _NOT_PROVIDED = "NOTPROVIDED"
 _BRANCH_OF_ALL = "XXX"
@@ -35,18 +36,32 @@ class UniqueReference:
         key: ``<kind>#<32 hexadecimal digits>``.
         code: ISO 20022 ExternalStatusReason1Code for one that is held already: DU01 to DU05.
         number: of the transfer that has it; ``None`` for the whole message.
-        retention: how long it binds.
+        again_after: from then on, counted between the two transactions' openings, another transfer may have
+            it, once the one that has it is final; ``None`` for one that stays with what was booked.
     """
 
     key: str
     code: str
     number: int | None = None
-    retention: timedelta = IDENTITY_RETENTION
+    again_after: timedelta | None = None
 
     def claim(self, head: Head) -> Claim:
         """A message's claim on it; the same whenever it is made."""
         number = None if self.code == DUPLICATE_BLOCK else self.number
-        return claim_of(head, self.key, number, self.retention)
+        return claim_of(head, self.key, number)
+
+    def is_free(self, head: Head, holder: Head | None, child: Child | None) -> bool:
+        """Whether a message may take it from whoever holds it: nothing that is read for it changes again.
+
+        Args:
+            holder: the holder's transaction; ``None`` for one that is not known any more.
+            child: the transfer that holds it; ``None`` for a whole message, or while it is not kept.
+        """
+        if came_to_nothing(holder, child):
+            return True
+        if self.again_after is None or holder is None or child is None or child.state is ChildState.OPEN:
+            return False
+        return head.opened_at - holder.opened_at >= self.again_after
 
 
 def claims(message: Message, client: str, debtors: Mapping[int, str]) -> tuple[UniqueReference, ...]:
@@ -63,14 +78,12 @@ def claims(message: Message, client: str, debtors: Mapping[int, str]) -> tuple[U
     found: dict[str, UniqueReference] = {}
     for kind, code, number, parts in _claimed(message, client, debtors):
         key = _key(kind, parts)
-        retention = END_TO_END_RETENTION if kind == "end_to_end" else IDENTITY_RETENTION
-        found.setdefault(key, UniqueReference(key, code, number, retention))
+        again_after = _END_TO_END_AGAIN if kind == "end_to_end" else None
+        found.setdefault(key, UniqueReference(key, code, number, again_after))
     return tuple(found.values())
 
 
-def claim_of(
-    head: Head, key: str, number: int | None = None, retention: timedelta = IDENTITY_RETENTION
-) -> Claim:
+def claim_of(head: Head, key: str, number: int | None = None) -> Claim:
     """A transaction's claim on a key, or one of its transfers'; the same whenever it is made."""
     holder = head.transaction_id
     return Claim(
@@ -78,7 +91,7 @@ def claim_of(
         transaction_id=holder if number is None else pipeline_transaction_id(holder, number),
         content_hash=head.incoming.sha256 if head.incoming else "",
         event_time=head.opened_at,
-        expires_at=head.opened_at + retention,
+        expires_at=head.opened_at + IDENTITY_RETENTION,
     )
 
 

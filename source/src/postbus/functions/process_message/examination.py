@@ -11,7 +11,6 @@ from postbus.domain.iso20022.claim_check import checked
 from postbus.domain.iso20022.claims import (
     DUPLICATE_BLOCK,
     UniqueReference,
-    came_to_nothing,
     claims,
     transaction_of,
 )
@@ -168,6 +167,7 @@ class Examination:
         From a transfer that has come to nothing it is taken, by one of those that want it: so it may be sent
         again.  A message that was here before stays known, whatever came of it.
         """
+        references = {one.key: one for one in wanted}
         claimed = {one.key: one.claim(head) for one in wanted}
         taken: set[str] = set()
         for _ in range(_ROUNDS):
@@ -177,29 +177,30 @@ class Examination:
                 for one in standing
                 if transaction_of(one.transaction_id) != head.transaction_id
             }
-            of_transfers = {one.key for one in wanted if one.number is not None}
-            ended = self._come_to_nothing({holders[key] for key in holders.keys() & of_transfers})
-            taken |= {key for key, holder in holders.items() if holder not in ended}
-            claimed = {
-                key: replace(claimed[key], instead_of=holder)
-                for key, holder in holders.items()
-                if holder in ended
-            }
+            of_transfers = {key for key in holders if references[key].number is not None}
+            known = self._known({holders[key] for key in of_transfers})
+            free = {key for key in of_transfers if references[key].is_free(head, *known[holders[key]])}
+            taken |= holders.keys() - free
+            claimed = {key: replace(claimed[key], instead_of=holders[key]) for key in holders if key in free}
             if not claimed:
                 return [one for one in wanted if one.key in taken]
         raise Unavailable("references change hands faster than they can be claimed")
 
-    def _come_to_nothing(self, holders: Iterable[str]) -> set[str]:
-        """Of the holders of claims those of which nothing is booked, and nothing will be."""
+    def _known(self, holders: Iterable[str]) -> dict[str, tuple[Head | None, Child | None]]:
+        """The transaction of each holder of a claim, and the transfer if it is one."""
         every = sorted(holders)
         named = sorted({transaction_of(holder) for holder in every})
         heads = dict(zip(named, self.each(self.messages.head, named), strict=True))
 
-        def ended(holder: str) -> bool:
+        def transfer(holder: str) -> Child | None:
             of = child_of(holder)
-            return came_to_nothing(heads[transaction_of(holder)], self.messages.child(*of) if of else None)
+            return self.messages.child(*of) if of else None
 
-        return {holder for holder, over in zip(every, self.each(ended, every), strict=True) if over}
+        children = self.each(transfer, every)
+        return {
+            holder: (heads[transaction_of(holder)], child)
+            for holder, child in zip(every, children, strict=True)
+        }
 
     def _ask(self, head: Head, message: Message, found: Findings) -> None:
         """Every check, about every transfer that nothing stands against so far; returns give back what was
