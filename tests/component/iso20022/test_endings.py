@@ -507,6 +507,59 @@ def test_each_cancellation_has_an_answer_of_its_own() -> None:
     assert ending.message(CANCELLATION_ANSWER) == second
 
 
+def test_a_pending_answer_has_another_id_than_the_final_one_though_the_message_goes_on() -> None:
+    ending = Ending(2)
+    ending.pipeline(1, SENDING)
+    ending.wants(DecisionKind.CANCELLATION, key="a", numbers=(1,))
+    ending.settle()
+    pending = ending.message(CANCELLATION_ANSWER)
+    ending.pipeline(1, POSTED)
+    ending.settle()
+    ending.run(StepName.DECIDE)
+    assert ending.head.status is Status.ACSP
+    final = ending.message(CANCELLATION_ANSWER)
+    assert (told(pending, "Conf"), told(final, "Conf")) == (["PDCR"], ["RJCR"])
+    assert told(pending, "Id")[0] != told(final, "Id")[0]
+
+
+def test_a_final_answer_stays_as_it_is_whatever_becomes_of_the_rest_of_the_message() -> None:
+    ending = Ending(3)
+    ending.wants(DecisionKind.CANCELLATION, key="a", numbers=(1,))
+    ending.settle()
+    final = ending.message(answer_to("a"))
+    assert ending.message(CANCELLATION_ANSWER) == final
+    ending.pipeline(2, POSTED)
+    ending.settle()
+    ending.wants(DecisionKind.CANCELLATION, key="b", numbers=(2,))
+    ending.settle()
+    assert ending.message(answer_to("a")) == final
+    ending.pipeline(3, POSTED)
+    ending.settle()
+    assert ending.ends == [Status.PART]
+    assert ending.message(answer_to("a")) == final
+    assert ending.message(CANCELLATION_ANSWER) == ending.message(answer_to("b"))
+    # One that comes after the end is answered beside them.
+    ending.wants(DecisionKind.CANCELLATION, key="c", numbers=(3,))
+    ending.settle()
+    assert ending.message(answer_to("a")) == final
+    assert ending.message(CANCELLATION_ANSWER) == ending.message(answer_to("c"))
+
+
+def test_wherever_it_is_killed_a_cancellation_has_one_final_answer() -> None:
+    for writes in range(12):
+        ending = Ending(2)
+        ending.wants(DecisionKind.CANCELLATION, key="a", numbers=(1,))
+        ending.fuse.left = writes
+        ending.run(StepName.DECIDE)
+        ending.fuse.left = None
+        early = {name: ending.message(name) for name in ending.head.documents}
+        ending.pipeline(2, POSTED)
+        ending.settle()
+        final = ending.message(answer_to("a"))
+        assert ending.message(CANCELLATION_ANSWER) == final, writes
+        assert {body for body in early.values() if b"PDCR" not in body} <= {final}, writes
+
+
 def test_a_client_cannot_clear() -> None:
     ending = Ending(1, Status.PDNG, reasons=(Reason("RR04"),))
     ending.wants(DecisionKind.CLEARANCE, by=CLIENT)

@@ -76,10 +76,13 @@ class Cases:
             raise InvariantBroken(f"transaction {transaction_id} is not there")
         return head
 
-    def put(self, transaction_id: str, messages: Mapping[str, Written]) -> dict[str, Document]:
-        """Store messages that were written, each under a key that nothing else can have."""
+    def put(self, transaction_id: str, messages: Mapping[str, Written | Document]) -> dict[str, Document]:
+        """Store messages that were written, each under a key that nothing else can have; one that was stored
+        before stands as it is."""
         return {
-            name: self.outgoing.put(_key(transaction_id, message), message.body)
+            name: message
+            if isinstance(message, Document)
+            else self.outgoing.put(_key(transaction_id, message), message.body)
             for name, message in messages.items()
         }
 

@@ -4,7 +4,7 @@ Written again from the same, they are the same bytes: the times in them are thos
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from postbus.domain.errors import Malformed
@@ -39,6 +39,7 @@ from postbus.domain.iso20022.workflow import (
     ChildState,
     Decision,
     DecisionKind,
+    Document,
     Entry,
     FoundAccount,
     Head,
@@ -118,7 +119,7 @@ def is_waiting_for_voids(case: Case) -> bool:
     )
 
 
-def messages(case: Case, end: Progress, ours: Accounts) -> dict[str, Written]:
+def messages(case: Case, end: Progress, ours: Accounts) -> dict[str, Written | Document]:
     """Everything that is written for a transaction at its end, by name; nothing where no message came.
 
     Args:
@@ -126,7 +127,7 @@ def messages(case: Case, end: Progress, ours: Accounts) -> dict[str, Written]:
     """
     if case.head.incoming is None:
         return {}
-    found = {OUTGOING: _answer(case, end)}
+    found: dict[str, Written | Document] = {OUTGOING: _answer(case, end)}
     if credits := _credits(case, ours):
         message = case.message.reading.message if case.message.reading else None
         notification = camt_054.Notification(
@@ -139,32 +140,37 @@ def messages(case: Case, end: Progress, ours: Accounts) -> dict[str, Written]:
     return found | cancellation_answers(case, end)
 
 
-def cancellation_answers(case: Case, now: Progress) -> dict[str, Written]:
+def cancellation_answers(case: Case, now: Progress) -> dict[str, Written | Document]:
     """The camt.029 about each cancellation that was asked for, as everything stands now, by name.
 
-    The last one's stands as the transaction's, and each that is final under a name of its own: whoever finds
-    one there need not ask how it goes on.
+    Each that is final stands under a name of its own, and is never written again: whoever finds one there
+    need not ask how it goes on.  The last one's stands as the transaction's too, and comes last, so that it
+    is not told before it is kept.
     """
     original = _original(case)
     if original is None:
         return {}
-    found: dict[str, Written] = {}
+    found: dict[str, Written | Document] = {}
+    last: dict[str, Written | Document] = {}
     for one in case.asked:
+        name = answer_to(one.decision.key)
+        if name in case.head.documents:
+            last[CANCELLATION_ANSWER] = case.head.documents[name]
+            continue
         answer = _cancellation_answer(case, now, original, one)
         message = camt_029.write(answer, one.request.case_id if one.request else None)
-        found[CANCELLATION_ANSWER] = message
+        last[CANCELLATION_ANSWER] = message
         if camt_029.is_final(answer):
-            found[answer_to(one.decision.key)] = message
-    return found
+            found[name] = message
+    return found | last
 
 
 def _cancellation_answer(case: Case, now: Progress, original: Original, one: Asked) -> Answer:
     asked, request = one.decision, one.request
     sender, receiver = (request.receiver, request.sender) if request else _ends(case)
-    kind = Kind.CANCELLATION if now.status in FINAL else Kind.CANCELLATION_PENDING
-    return Answer(
+    answer = Answer(
         # Of several cancellations of one transaction each has an answer of its own.
-        message_id=answers.message_id(derived_id(case.head.transaction_id, asked.key, 0), kind),
+        message_id=_cancellation_answer_id(case, asked, Kind.CANCELLATION),
         created_at=max(case.told_at, asked.at),
         original=original,
         status=now.status,
@@ -173,6 +179,13 @@ def _cancellation_answer(case: Case, now: Progress, original: Original, one: Ask
         sender=sender,
         receiver=receiver,
     )
+    if camt_029.is_final(answer):
+        return answer
+    return replace(answer, message_id=_cancellation_answer_id(case, asked, Kind.CANCELLATION_PENDING))
+
+
+def _cancellation_answer_id(case: Case, asked: Decision, kind: Kind) -> str:
+    return answers.message_id(derived_id(case.head.transaction_id, asked.key, 0), kind)
 
 
 def creditor_keys(case: Case) -> list[AccountKey]:
