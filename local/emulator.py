@@ -11,6 +11,7 @@ from local.processes import Background
 from local.settings import ACCOUNT_ID, EMULATOR_BIN, CannotRun, Settings
 
 START_SECONDS = 30.0
+_LET_GO_SECONDS = 15.0
 
 # As many functions at once as two cores can bear: a burst waits instead of starting a process each.
 ACCOUNT_CONCURRENCY = 24
@@ -92,7 +93,12 @@ def stop(settings: Settings, *, keep_state: bool = True) -> bool:
     Args:
         keep_state: let it write its state, which takes a while, for the next start to go on with.
     """
-    return process(settings).stop(grace_seconds=60 if keep_state else 0)
+    was_running = process(settings).stop(grace_seconds=60 if keep_state else 0)
+    # Killed, it is gone for whoever asks before the last of its threads has let go of the port.
+    deadline = time.monotonic() + _LET_GO_SECONDS
+    while was_running and port_taken(settings.port) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return was_running
 
 
 def health(settings: Settings) -> dict[str, Any] | None:

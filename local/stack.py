@@ -102,10 +102,13 @@ def down(settings: Settings) -> None:
     """End what runs and delete what it left; another port's stack stays as it is."""
     with Step("stopping the stack") as step:
         ended = []
-        for background in (terraform_process(settings), pipe_runner(settings), emulator.process(settings)):
+        for background in (terraform_process(settings), pipe_runner(settings)):
             step.update(background.name)
             if background.stop(grace_seconds=0):
                 ended.append(background.name)
+        step.update("emulator")
+        if emulator.stop(settings, keep_state=False):
+            ended.append("emulator")
         step.update("deleting what it left")
         shutil.rmtree(settings.folder, ignore_errors=True)
         if LOCAL.exists() and not any(LOCAL.glob("stack-*")):

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from local import emulator, stack
+from local.processes import Background
+from local.settings import Settings
 from local.terraform import Failed
 
 LOST = "creating API Gateway Resource: https response error StatusCode: 409, ConflictException: already there"
@@ -70,3 +72,11 @@ def test_what_is_there_already_or_really_wrong_is_left_as_it_is(
         stack._deploy(deploying, from_nothing)  # type: ignore[arg-type]
     assert deploying.done == ["init", "apply"]
     assert deploying.settings.folder.exists()
+
+
+def test_the_emulator_is_ended_once_its_port_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    letting_go = [True, True, False]
+    monkeypatch.setattr(Background, "stop", lambda _self, grace_seconds: True)
+    monkeypatch.setattr(emulator, "port_taken", lambda _port: letting_go.pop(0))
+    assert emulator.stop(Settings(), keep_state=False)
+    assert letting_go == []
