@@ -16,6 +16,7 @@ from postbus.domain.iso20022.workflow import (
     ChildState,
     Decision,
     DecisionKind,
+    Entry,
     Next,
     Step,
     StepCall,
@@ -25,6 +26,7 @@ from postbus.domain.iso20022.workflow import (
 )
 from postbus.domain.lifecycle import OutcomeState
 from postbus.domain.outcome import Outcome
+from postbus.domain.steps import Defer
 from postbus.functions.decide_message import handler as decide_message
 from postbus.functions.release_message import handler as release_message
 from postbus.functions.time_out_messages import handler as time_out_messages
@@ -197,6 +199,75 @@ def test_while_a_cancellation_is_pending_another_one_of_the_same_message_ends(of
     office.finished(original, 1, ChildState.POSTED)
     office.settle()
     assert (office.conclusion(first), office.conclusion(second)) == ("RJCR", "CNCL")
+
+
+def test_the_same_camt_056_under_a_second_transaction_ends_with_the_same_answer(office: Office) -> None:
+    original, first = held(office)
+    second = office.arrives(camt_056("M-1"), 3)
+    assert (office.status(first), office.status(second)) == (Status.ACSP, Status.ACSP)
+    waiting = StepCall(second, StepName.PROCESS, 1)
+    sent = len(office.world.steps.sent)
+    assert isinstance(office.run(waiting), Defer)
+    # It has nothing decided anew each time that it looks.
+    assert len(office.world.steps.sent) == sent
+    office.wants(original, DecisionKind.CLEARANCE)
+    office.settle()
+    assert office.status(second) is Status.ACSP
+    assert office.run(waiting) == Next(StepName.RELEASE)
+    assert (office.status(first), office.status(second)) == (Status.ACSC, Status.ACSC)
+    assert office.conclusion(first) == office.conclusion(second) == "CNCL"
+
+
+def test_a_camt_056_that_was_handed_in_as_a_decision_before_ends_with_its_answer(office: Office) -> None:
+    office.world.screening.answers[1] = SANCTIONS_HIT
+    original = office.arrives(pacs_008(transfer(1)), 1)
+    request = office.world.hand_in(camt_056("M-1"), 2)
+    incoming = office.world.head(request).incoming
+    assert incoming is not None
+    same = Decision(
+        key=f"cancellation.{incoming.sha256[:32]}", kind=DecisionKind.CANCELLATION, by=CLIENT, at=NOON
+    )
+    office.world.messages.decide(original, same)
+    office.send(request, Next(StepName.RECEIVE))
+    office.settle()
+    waiting = StepCall(request, StepName.PROCESS, 1)
+    assert isinstance(office.run(waiting), Defer)
+    office.wants(original, DecisionKind.CLEARANCE)
+    office.settle()
+    assert office.run(waiting) == Next(StepName.RELEASE)
+    assert (office.status(request), office.conclusion(request)) == (Status.ACSC, "CNCL")
+
+
+def test_when_the_first_of_two_equal_requests_has_ended_the_second_has_its_cancellation_decided(
+    office: Office,
+) -> None:
+    original, first = held(office)
+    second = office.arrives(camt_056("M-1"), 3)
+    messages = office.world.messages
+    messages.append(messages.heads[first], Entry(status=Status.RJCT, at=NOON, by=CLIENT))
+    assert isinstance(office.run(StepCall(second, StepName.PROCESS, 1)), Defer)
+    assert office.world.steps.sent[-1][:2] == (original, StepName.DECIDE)
+
+
+def test_a_second_equal_request_waits_in_the_queue_until_it_is_looked_for_and_no_longer(
+    office: Office,
+) -> None:
+    original, _ = held(office)
+    second = office.arrives(camt_056("M-1"), 3)
+
+    def looked_for(hours: int) -> None:
+        later = NOON + timedelta(hours=hours)
+        messages, steps = office.world.messages, office.world.steps
+        time_out_messages.build(messages, steps, lambda: later, timedelta(minutes=10))({"tick": 0})
+
+    looked_for(hours=1)
+    for attempt in (1, 2):
+        assert isinstance(office.run(StepCall(second, StepName.PROCESS, attempt)), Took)
+    office.wants(original, DecisionKind.CLEARANCE)
+    office.settle()
+    looked_for(hours=2)
+    office.settle()
+    assert (office.status(second), office.conclusion(second)) == (Status.ACSC, "CNCL")
 
 
 def test_an_answer_that_nobody_told_it_of_is_found_by_whoever_looks_for_what_stands_still(

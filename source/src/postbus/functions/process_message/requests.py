@@ -102,7 +102,9 @@ class Requests:
         """Ask for the decision; whoever writes the final answer to this very one sends this step again.
 
         Until then it stays as it is, for as long as its original may be open: that ends by its own time, by
-        an operator or by the other ledger's word, and the cancellation stands for as long.
+        an operator or by the other ledger's word, and the cancellation stands for as long.  Of the same
+        camt.056 under several transactions only the first is sent then: the others look again by themselves,
+        and after a while with whoever looks for what stands still, so that no message ages in the queue.
         """
         wanted = _cancellation(head, message, numbers, whole, self.clock())
         kept = self.messages.decisions(original.transaction_id)
@@ -123,9 +125,20 @@ class Requests:
         standing = self.messages.head(original.transaction_id)
         answer = standing.documents.get(answer_to(decided.key)) if standing else None
         if decided.verdict is None or answer is None:
-            self.follow(original.transaction_id, Next(StepName.DECIDE, again=True))
-            return Took()
+            if not self._is_followed_by_another(decided, head):
+                self.follow(original.transaction_id, Next(StepName.DECIDE, again=True))
+            last = head.steps.get(StepName.PROCESS)
+            if decided.request == head.transaction_id or (last is not None and last.attempt > 1):
+                return Took()
+            return Defer("the same cancellation was asked for before and is not answered yet")
         return self._end(head, answer)
+
+    def _is_followed_by_another(self, decided: Decision, head: Head) -> bool:
+        """Whether the request that it came with first still waits for its answer, too."""
+        if decided.request in (None, head.transaction_id):
+            return False
+        first = self.messages.head(decided.request)
+        return first is not None and first.status not in FINAL
 
     def _report(self, head: Head, original: Head, children: Sequence[Child]) -> StepResult:
         if original.message_id is None or original.message_type is None or head.message_type is None:
