@@ -4,7 +4,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# One after the other, but for the two that `test` runs side by side.
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
+endif
 
 # The Python that makes the environments (3.11 or newer), where the tests run, and where the stack is deployed.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -60,7 +63,7 @@ terraform:
 .PHONY: test lint test-python test-terraform e2e bench
 test: terraform lint ## everything that checks the project (at most 15 minutes)
 	@# Each of the two keeps one processor busy.
-	@$(MAKE) --no-print-directory --jobs=2 test-python test-terraform
+	@$(MAKE) --no-print-directory --jobs=2 SIDE_BY_SIDE=1 test-python test-terraform
 	@$(MAKE) --no-print-directory e2e
 
 lint: $(TOOLS) ## ruff, mypy --strict, import contracts
