@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import tomllib
@@ -14,8 +15,11 @@ from local.settings import LOCAL, ROOT, CannotRun, Settings, make_local
 from local.terraform import Failed, Terraform, find
 from local.terraform import process as terraform_process
 
-# Under six times the load that the machine can bear an answer was lost in one deployment of three.
-_TRIES = 4
+# What services say of what is there already: some with status 409, some with 400.
+_THERE_ALREADY = re.compile("StatusCode: 409|AlreadyExists|ResourceInUse|already exists")
+
+# An answer is lost in one deployment of several.
+_TRIES = 6
 
 
 def target(settings: Settings) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def up(settings: Settings) -> None:
 def _deploy(deployed: Terraform, from_nothing: bool) -> None:
     """Apply; again from nothing where an answer was lost on the way.
 
-    On a very busy machine the emulator's answer to a creation may be lost: it was sent whole, and the
+    The emulator's answer to a creation may be lost, more often on a busy machine: it was sent whole, and the
     provider closed the connection and asked again.  It is then told that there is one already: its own, of
     which it knows nothing.
     """
@@ -84,8 +88,12 @@ def _deploy(deployed: Terraform, from_nothing: bool) -> None:
         try:
             deployed.apply()
         except Failed as error:
-            if not (from_nothing and tries_left and "StatusCode: 409" in str(error)):
+            if not _THERE_ALREADY.search(str(error)):
                 raise
+            if not (from_nothing and tries_left):
+                raise Failed(
+                    f"{error}\n`make down` ends what stands here in part; then begin again."
+                ) from None
             console.print(
                 f"[yellow]an answer was lost, so all of it again:[/yellow] {error}", highlight=False
             )

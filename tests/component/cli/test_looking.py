@@ -200,6 +200,10 @@ def test_an_overdraft_is_agreed_in_major_units_and_anew_in_place_of_the_first(wo
     assert isinstance(answer, Settled)
     assert answer.outcomes[0].state is OutcomeState.POSTED
     assert world.ask("ledger", "verify")["wrong"] == {}
+    unknown = world.run("ledger", "overdraft", "nobody", "5", "EUR")
+    assert (unknown.exit_code, unknown.stderr.count("--new")) == (2, 1)
+    assert world.run("ledger", "balances", "--account", "nobody").exit_code == 2
+    assert world.run("ledger", "overdraft", "nobody", "5", "EUR", "--new").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from local.settings import Settings
 from local.terraform import Failed
 
 LOST = "creating API Gateway Resource: https response error StatusCode: 409, ConflictException: already there"
+LOST_GROUP = "creating Log Group: StatusCode: 400, ResourceAlreadyExistsException: the group already exists"
 
 
 @dataclass
@@ -45,8 +46,9 @@ def deploying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploying:
     return found
 
 
-def test_an_answer_that_was_lost_is_made_up_for_from_nothing(deploying: Deploying) -> None:
-    deploying.endings = [LOST, ""]
+@pytest.mark.parametrize("error", [LOST, LOST_GROUP])
+def test_an_answer_that_was_lost_is_made_up_for_from_nothing(deploying: Deploying, error: str) -> None:
+    deploying.endings = [error, ""]
     stack._deploy(deploying, from_nothing=True)  # type: ignore[arg-type]
     assert deploying.done == ["init", "apply", "stop", "start", "init", "apply"]
     assert not deploying.settings.folder.exists()
@@ -54,10 +56,10 @@ def test_an_answer_that_was_lost_is_made_up_for_from_nothing(deploying: Deployin
 
 def test_it_is_made_up_for_a_few_times(deploying: Deploying, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emulator, "start", lambda settings: settings.folder.mkdir())
-    deploying.endings = [LOST, LOST, LOST, ""]
+    deploying.endings = [*[LOST] * 5, ""]
     stack._deploy(deploying, from_nothing=True)  # type: ignore[arg-type]
-    assert deploying.done.count("apply") == 4
-    deploying.endings = [LOST] * 4
+    assert deploying.done.count("apply") == 6
+    deploying.endings = [LOST] * 6
     with pytest.raises(Failed):
         stack._deploy(deploying, from_nothing=True)  # type: ignore[arg-type]
     assert deploying.endings == []
@@ -68,8 +70,9 @@ def test_what_is_there_already_or_really_wrong_is_left_as_it_is(
     deploying: Deploying, error: str, from_nothing: bool
 ) -> None:
     deploying.endings = [error, ""]
-    with pytest.raises(Failed):
+    with pytest.raises(Failed) as failed:
         stack._deploy(deploying, from_nothing)  # type: ignore[arg-type]
+    assert ("`make down`" in str(failed.value)) is (error is LOST)
     assert deploying.done == ["init", "apply"]
     assert deploying.settings.folder.exists()
 

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
+from rich.text import Text
 from typer.core import TyperCommand
 
 from postbus.adapters.aws_calls import answering
@@ -123,7 +124,8 @@ class Desk:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
             return
         for renderable in people:
-            self.console.print(renderable)
+            whole = isinstance(renderable, Text) and not self.console.is_terminal
+            self.console.print(renderable, soft_wrap=whole)
 
     @contextmanager
     def progress(self, what: str, total: float | None = None) -> Iterator[Callable[[float], None]]:

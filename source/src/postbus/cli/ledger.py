@@ -107,6 +107,7 @@ def overdraft(
     account: str = typer.Argument(..., help="Account id, as `ledger balances` shows it."),
     limit: str = typer.Argument(..., help="How far below zero it may go, such as 500.00; 0 ends it."),
     currency: str = typer.Argument(..., help="ISO 4217 code the account is kept in."),
+    new: bool = typer.Option(False, "--new", help="It is an account that nothing was posted to so far."),
     as_json: bool = AS_JSON,
 ) -> None:
     """Agree how far an account may be overdrawn, in place of what was agreed before."""
@@ -117,10 +118,11 @@ def overdraft(
     except Malformed as error:
         raise CannotRun(f"{error.field.upper()}: {error.expected}") from None
     kept_in = {one.balance.currency for one in desk.books.balances() if one.account_id == account}
+    if not kept_in and not new:
+        raise CannotRun(f"ACCOUNT: nothing was ever posted to {account!r}; --new if that is right.")
     if kept_in and currency not in kept_in:
         raise CannotRun(f"CURRENCY: {account} is kept in {', '.join(sorted(kept_in))}.")
     tables = desk.deployment.table("ledger"), desk.deployment.table("balances")
     DynamoDbLedger(desk.deployment.client("dynamodb"), *tables).agree_overdraft(account, agreed)
     data = {"account": account, "currency": currency, "overdraft_minor": str(agreed.minor)}
-    new = "" if kept_in else " Nothing was posted to it so far: see that its id is right."
-    desk.show(as_json, data, Text(f"{account} may be overdrawn by {agreed}.{new}"))
+    desk.show(as_json, data, Text(f"{account} may be overdrawn by {agreed}."))
