@@ -61,7 +61,7 @@ terraform:
 ## ---- check it ----------------------------------------------------------------------------------------------
 
 .PHONY: test lint test-python test-terraform e2e bench
-test: terraform lint ## everything that checks the project (at most 15 minutes)
+test: terraform lint ## everything that checks the project (15 to 20 minutes on two cores)
 	@# Each of the two keeps one processor busy.
 	@$(MAKE) --no-print-directory --jobs=2 SIDE_BY_SIDE=1 test-python test-terraform
 	@$(MAKE) --no-print-directory e2e
