@@ -8,17 +8,16 @@ import urllib.request
 from typing import Any
 
 from local.processes import Background
-from local.settings import ACCOUNT_ID, EMULATOR_BIN, CannotRun, Settings
+from local.settings import ACCOUNT_ID, EMULATOR_BIN, ROOT, CannotRun, Settings
 
+HOST = "127.0.0.1"
 START_SECONDS = 30.0
 _LET_GO_SECONDS = 15.0
 
 # As many functions at once as two cores can bear: a burst waits instead of starting a process each.
 ACCOUNT_CONCURRENCY = 24
 
-# It keeps all it was ever told, and nearly none of it ever becomes garbage: what has survived the collector's
-# first two looks is looked at again a hundred times more seldom than Python would by itself.
-_PROGRAM = "import gc, uvicorn; gc.set_threshold(10_000, 20, 1_000); uvicorn.main()"
+_SERVER = ROOT / "local" / "emulator_server.py"
 
 
 def process(settings: Settings) -> Background:
@@ -43,22 +42,9 @@ def start(settings: Settings) -> None:
             f"Port {settings.port} is in use by another program.\n"
             f"End that program, or choose another port: POSTBUS_PORT={settings.port + 1} make demo"
         )
-    emulator.start([str(python), "-c", _PROGRAM, *_server(settings)], environment(settings))
+    command = [str(python), "-P", str(_SERVER), HOST, str(settings.port)]
+    emulator.start(command, environment(settings))
     _await_health(settings)
-
-
-def _server(settings: Settings) -> list[str]:
-    """What uvicorn serves, and how; its parser is compiled, and answers twice as many requests.
-
-    The emulator itself names the server and the date of an answer, as AWS would.
-    """
-    return [
-        "ministack.app:app",
-        *("--host", "127.0.0.1", "--port", str(settings.port), "--http", "httptools", "--loop", "asyncio"),
-        *("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "5"),
-        *("--log-level", "warning", "--no-access-log", "--no-proxy-headers"),
-        *("--no-server-header", "--no-date-header"),
-    ]
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -71,7 +57,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "TMPDIR": str(scratch / "tmp"),
         "LANG": "C.UTF-8",
         "GATEWAY_PORT": str(settings.port),
-        "BIND_HOST": "127.0.0.1",
+        "BIND_HOST": HOST,
         "MINISTACK_HOST": "localhost",
         "MINISTACK_REGION": settings.region,
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
@@ -116,7 +102,7 @@ def health(settings: Settings) -> dict[str, Any] | None:
 def port_taken(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def _await_health(settings: Settings) -> None:
