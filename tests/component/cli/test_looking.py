@@ -148,6 +148,7 @@ def test_the_status_counts_payments_queues_and_dead_letters_and_says_what_needs_
     assert told["ledger"]["balanced"] is True
     assert any("postbus dlq show posting" in line for line in told["attention"])
     text = world.run("status").stdout
+    assert text.count("HELD") == 1
     assert "longest on its way: visa-O1, for 10 min" in text
     assert re.search(r"POSTED\s+│\s+3\b", text)
     assert "TransactionPosted" not in text
@@ -192,7 +193,7 @@ def test_balances_and_entries_are_told_in_minor_units_to_programs_and_in_major_o
 def test_an_overdraft_is_agreed_in_major_units_and_anew_in_place_of_the_first(world: World) -> None:
     ledger, name = fund(world), ALICE.account_id
     for limit in ("500.00", "20.5"):
-        told = world.ask("ledger", "overdraft", name, limit, "EUR")
+        told = world.ask("ledger", "overdraft", name, limit, "eur")
     assert told == {"account": name, "currency": "EUR", "overdraft_minor": "2050"}
     (alice,) = world.ask("ledger", "balances", "--account", name)["balances"]
     assert alice["available_minor"] == str(100_000 + 2050)
@@ -204,11 +205,12 @@ def test_an_overdraft_is_agreed_in_major_units_and_anew_in_place_of_the_first(wo
     assert (unknown.exit_code, unknown.stderr.count("--new")) == (2, 1)
     assert world.run("ledger", "balances", "--account", "nobody").exit_code == 2
     assert world.run("ledger", "overdraft", "nobody", "5", "EUR", "--new").exit_code == 0
+    assert "not be overdrawn any more" in world.run("ledger", "overdraft", "nobody", "0", "EUR").stdout
 
 
 @pytest.mark.parametrize(
     ("limit", "currency", "named"),
-    [("5.001", "EUR", "AMOUNT"), ("5", "XYZ", "CURRENCY"), ("5", "USD", "CURRENCY")],
+    [("5.001", "EUR", "LIMIT"), ("5", "XYZ", "CURRENCY"), ("5", "USD", "CURRENCY")],
 )
 def test_an_overdraft_nobody_can_agree_to_is_refused(
     world: World, limit: str, currency: str, named: str

@@ -113,10 +113,11 @@ def overdraft(
     """Agree how far an account may be overdrawn, in place of what was agreed before."""
     desk = desk_of(context)
     _own_books(desk)
+    currency = currency.upper()
     try:
         agreed = Money.parse(limit, currency)
     except Malformed as error:
-        raise CannotRun(f"{error.field.upper()}: {error.expected}") from None
+        raise CannotRun(f"{'LIMIT' if error.field == 'amount' else 'CURRENCY'}: {error.expected}") from None
     kept_in = {one.balance.currency for one in desk.books.balances() if one.account_id == account}
     if not kept_in and not new:
         raise CannotRun(f"ACCOUNT: nothing was ever posted to {account!r}; --new if that is right.")
@@ -125,4 +126,5 @@ def overdraft(
     tables = desk.deployment.table("ledger"), desk.deployment.table("balances")
     DynamoDbLedger(desk.deployment.client("dynamodb"), *tables).agree_overdraft(account, agreed)
     data = {"account": account, "currency": currency, "overdraft_minor": str(agreed.minor)}
-    desk.show(as_json, data, Text(f"{account} may be overdrawn by {agreed}."))
+    may = f"may be overdrawn by {agreed}" if agreed.minor else "may not be overdrawn any more"
+    desk.show(as_json, data, Text(f"{account} {may}."))

@@ -138,7 +138,9 @@ def _for_people(data: dict[str, Any]) -> list[Any]:
         payments.add_row(state, str(count))
     moving = Table("state", "how many", title="on their way")
     for state, count in sorted(data["open"].items()):
-        moving.add_row(state, str(count))
+        # What is held is counted above already: somebody decides about it, nothing moves it.
+        if state not in decided:
+            moving.add_row(state, str(count))
     queues = Table("queue", "waiting", "in work", title="queues")
     for name, depth in data["queues"].items():
         queues.add_row(name, str(depth["messages"]), str(depth["in_flight"]))
