@@ -155,10 +155,12 @@ def test_what_a_worker_left_when_it_was_killed_can_be_ended_as_well(tmp_path: Pa
         other.wait()
 
 
-# As `make test-terraform`, which only wants to know what it said.
+# As `make test-terraform`, which only wants to know what it said.  A shell that starts something behind itself
+# (`make test &`) has it ignore interrupts, and all that it starts.
 ASKING = """
-import os, sys
+import os, signal, sys
 from local.terraform import run
+signal.signal(signal.SIGINT, signal.default_int_handler)
 run(sys.argv[1:], os.environ)
 """
 
