@@ -12,7 +12,8 @@ from rich.status import Status
 # Nothing is silent for longer than this.
 HEARTBEAT_SECONDS = 2.0
 
-console = Console(highlight=False, soft_wrap=True)
+# Nobody's window bounds what goes to a file or another program.
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 class Step:

@@ -174,7 +174,10 @@ def test_balances_and_entries_are_told_in_minor_units_to_programs_and_in_major_o
     fund(world).post([instruction("P1", amount=1234)])
     (alice,) = world.ask("ledger", "balances", "--account", ALICE.account_id)["balances"]
     assert alice["balance_minor"] == str(100_000 - 1234)
-    assert "987.66 EUR" in world.run("ledger", "balances").stdout
+    shown = world.run("ledger", "balances").stdout
+    assert "987.66 EUR" in shown
+    assert "Below zero: a card payment" in shown
+    assert "Below zero" not in world.run("ledger", "balances", "--account", ALICE.account_id).stdout
     entries = world.ask("ledger", "entries", "visa-P1")["entries"]
     assert sorted((entry["direction"], entry["amount"]) for entry in entries) == [
         ("credit", "1234"),

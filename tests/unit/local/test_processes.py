@@ -155,8 +155,8 @@ def test_what_a_worker_left_when_it_was_killed_can_be_ended_as_well(tmp_path: Pa
         other.wait()
 
 
-# As `make test-terraform`, which only wants to know what it said.  A shell that starts something behind itself
-# (`make test &`) has it ignore interrupts, and all that it starts.
+# As `make test-terraform`, which only wants to know what it said.  A script that starts something behind
+# itself (`make test &`) has it ignore interrupts, and all that it starts.
 ASKING = """
 import os, signal, sys
 from local.terraform import run

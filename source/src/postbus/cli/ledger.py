@@ -13,6 +13,11 @@ from postbus.domain.money import Money
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
+BELOW_ZERO = (
+    "Below zero: a card payment was promised when it was approved and is booked whatever is available, and "
+    "the bank's own accounts stand against its customers'; transfers take no more than what is available."
+)
+
 
 def _own_books(desk: Desk) -> None:
     if desk.deployment.names.get("ledger", "dynamodb") != "dynamodb":
@@ -46,7 +51,8 @@ def balances(
             for one in found
         ]
     }
-    desk.show(as_json, data, table)
+    below = [Text(BELOW_ZERO, style="dim")] if any(one.balance.minor < 0 for one in found) else []
+    desk.show(as_json, data, table, *below)
 
 
 @app.command()
