@@ -12,10 +12,11 @@ target = {
 tracing          = false
 package_platform = "host"
 
-# As many workers as two cores bear: more only wait for each other.
+# As many workers as two cores bear: more only wait for each other.  Where all that may run at once do, a queue's
+# next batch is turned away, and comes again when its messages are visible.
 pipe_parallelization_factor         = 2
 enrich_maximum_concurrency          = 2
-evaluate_rules_reserved_concurrency = 4
+business_rules_reserved_concurrency = 4
 posting_maximum_concurrency         = 2
 timeline_maximum_concurrency        = 2
 iso20022_maximum_concurrency        = 2

@@ -143,20 +143,21 @@ module "evaluate_rules" {
   description          = "an enriched payment -> what the decision tables find, as finished events"
   step                 = "evaluate_rules"
   archive              = module.packages.archives["rules"]
-  reserved_concurrency = var.evaluate_rules_reserved_concurrency
+  reserved_concurrency = var.business_rules_reserved_concurrency
   environment          = merge(local.on_the_bus, module.rulesets.environment, module.ledger.environment)
   grants               = concat(module.rulesets.grants.read, module.ledger.grants.decide)
 }
 
 module "check_conversion" {
-  source      = "./modules/function"
-  context     = local.context
-  name        = "${var.name_prefix}postbus-check-conversion"
-  description = "a foreign payment -> whether its conversion is within tolerance"
-  step        = "check_conversion"
-  archive     = module.packages.archives["core"]
-  environment = module.reference_data.environment.rates
-  grants      = module.reference_data.grants.rates
+  source               = "./modules/function"
+  context              = local.context
+  name                 = "${var.name_prefix}postbus-check-conversion"
+  description          = "a foreign payment -> whether its conversion is within tolerance"
+  step                 = "check_conversion"
+  archive              = module.packages.archives["core"]
+  reserved_concurrency = var.business_rules_reserved_concurrency
+  environment          = module.reference_data.environment.rates
+  grants               = module.reference_data.grants.rates
 }
 
 module "business_rules" {

@@ -127,8 +127,8 @@ variable "enrich_maximum_concurrency" {
   default     = 20
 }
 
-variable "evaluate_rules_reserved_concurrency" {
-  description = "The most rule evaluations at once, taken from the account's limit; null for no bound of its own."
+variable "business_rules_reserved_concurrency" {
+  description = "The most payments that each function of the business rules judges at once, taken from the account's limit; null for no bound of its own."
   type        = number
   default     = null
 }

@@ -5,15 +5,21 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("postbus", deadline=None)
 settings.load_profile("postbus")
+
+# A session reads the services' models anew, megabytes of them, and moto makes one for each test.
+_read_model = cache(JSONFileLoader().load_file)
+JSONFileLoader.load_file = lambda _loader, path: _read_model(path)  # type: ignore[method-assign]
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared" / "iso20022"
