@@ -5,13 +5,17 @@
 An answer leaves in one piece.  In two, its head first, Terraform's provider now and then closes the
 connection in between, as if nothing had been answered, and asks for the same creation again: which is there
 by then.
+
+SQS has one right for a call, be it about one message or about ten; the emulator would ask for another.
 """
 
 import gc
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from ministack.core import iam_actions
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
@@ -46,7 +50,16 @@ class _Protocol(HttpToolsProtocol):  # type: ignore[misc]
         super().connection_made(_InOnePiece(transport, self.loop))
 
 
+def _asked_as_by_aws(action_of: Callable[..., str | None]) -> Callable[..., str | None]:
+    def action(*request: Any) -> str | None:
+        found = action_of(*request)
+        return found.removesuffix("Batch") if found and found.startswith("sqs:") else found
+
+    return action
+
+
 if __name__ == "__main__":
+    iam_actions.extract_iam_action = _asked_as_by_aws(iam_actions.extract_iam_action)
     # It keeps all it was ever told, and nearly none of it ever becomes garbage: what has survived the
     # collector's first two looks is looked at again a hundred times more seldom than Python would by itself.
     gc.set_threshold(10_000, 20, 1_000)

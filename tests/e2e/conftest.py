@@ -24,3 +24,9 @@ def stack() -> Stack:
         datetime.now(UTC),
     )
     return deployed
+
+
+@pytest.fixture(scope="session", autouse=True)
+def began() -> datetime:
+    """When this run did."""
+    return datetime.now(UTC)

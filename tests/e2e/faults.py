@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.e2e.stack import Stack
 
@@ -29,8 +29,8 @@ def environment(stack: Stack, function: str, **changes: str) -> Iterator[None]:
         configure(before)
 
 
-def logged(stack: Stack, function: str, word: str) -> int:
-    """How often a word stands in what the function logged within the last minute."""
+def log_lines(stack: Stack, function: str, since: datetime) -> Iterator[str]:
+    """What the function has logged since then."""
     functions = stack.client("lambda")
     name = stack.deployment["functions"][function]
     configured = functions.get_function_configuration(FunctionName=name).get("LoggingConfig", {})
@@ -39,10 +39,15 @@ def logged(stack: Stack, function: str, word: str) -> int:
         .get_paginator("filter_log_events")
         .paginate(
             logGroupName=configured.get("LogGroup") or f"/aws/lambda/{name}",
-            startTime=int((datetime.now(UTC).timestamp() - 60) * 1000),
+            startTime=int(since.timestamp() * 1000),
         )
     )
-    return sum(word in event["message"] for page in pages for event in page["events"])
+    return (event["message"] for page in pages for event in page["events"])
+
+
+def logged(stack: Stack, function: str, word: str) -> int:
+    """How often a word stands in what the function logged within the last minute."""
+    return sum(word in line for line in log_lines(stack, function, datetime.now(UTC) - timedelta(minutes=1)))
 
 
 @contextmanager
