@@ -35,6 +35,9 @@ from tests.e2e.stack import Stack
 COUNTED = 400
 COUNTED_PER_SECOND = 40
 
+# What CloudWatch adds to each event of a log before it counts its bytes.
+LOG_OVERHEAD_BYTES = 26
+
 
 def machine() -> str:
     """What the figures were measured on."""
@@ -212,8 +215,9 @@ def invocations(deployed: Stack, since: int) -> dict[str, dict[str, float]]:
         group = configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}"
         for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since):
             for event in page["events"]:
-                sums["log_bytes"] += len(event["message"].encode()) + 26
-                for told in json_lines(event["message"]):
+                # START, END and REPORT are switched off (system_log_level); the emulator writes them all the same.
+                for line, told in json_lines(event["message"]):
+                    sums["log_bytes"] += len(line.encode()) + LOG_OVERHEAD_BYTES
                     if told.get("message") in ("batch", "answered") and "milliseconds" in told:
                         sums["invocations"] += 1
                         sums["messages"] += told.get("messages", 0)
@@ -228,14 +232,15 @@ def invocations(deployed: Stack, since: int) -> dict[str, dict[str, float]]:
     }
 
 
-def json_lines(text: str) -> Iterator[dict[str, Any]]:
+def json_lines(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines that are JSON objects, as they stand and as they read."""
     for line in text.splitlines():
         try:
             told = json.loads(line)
         except ValueError:
             continue
         if isinstance(told, dict):
-            yield told
+            yield line, told
 
 
 def planned_resources(settings: Settings) -> Counter[str]:
@@ -246,7 +251,7 @@ def planned_resources(settings: Settings) -> Counter[str]:
         command = [terraform.program, f"-chdir={SOURCE}", "plan", "-json", "-input=false", "-lock=false"]
         command += [f"-state={scratch}/none.tfstate", f"-var=region={settings.region}"]
         command += ["-var=target={is_aws=false}"]
-        for told in json_lines(run(command, terraform.environment())):
+        for _, told in json_lines(run(command, terraform.environment())):
             change = told.get("change", {})
             if told.get("type") == "planned_change" and change.get("action") == "create":
                 planned[change["resource"]["resource_type"]] += 1

@@ -213,7 +213,7 @@ def test_an_overdraft_is_agreed_in_major_units_and_anew_in_place_of_the_first(wo
 
 @pytest.mark.parametrize(
     ("limit", "currency", "named"),
-    [("5.001", "EUR", "LIMIT"), ("5", "XYZ", "CURRENCY"), ("5", "USD", "CURRENCY")],
+    [("5.001", "EUR", "LIMIT"), ("-5", "EUR", "LIMIT"), ("5", "XYZ", "CURRENCY"), ("5", "USD", "CURRENCY")],
 )
 def test_an_overdraft_nobody_can_agree_to_is_refused(
     world: World, limit: str, currency: str, named: str

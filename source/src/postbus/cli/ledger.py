@@ -107,7 +107,8 @@ def verify(context: typer.Context, as_json: bool = AS_JSON) -> None:
         raise typer.Exit(Exit.NOT_DONE)
 
 
-@app.command(cls=Changing)
+# A limit below zero is a wrong limit, and no option.
+@app.command(cls=Changing, context_settings={"ignore_unknown_options": True})
 def overdraft(
     context: typer.Context,
     account: str = typer.Argument(..., help="Account id, as `ledger balances` shows it."),
