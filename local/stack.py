@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import tomllib
+from contextlib import suppress
 from typing import Any
 
 from local import emulator
@@ -119,8 +120,9 @@ def down(settings: Settings) -> None:
             ended.append("emulator")
         step.update("deleting what it left")
         shutil.rmtree(settings.folder, ignore_errors=True)
-        if LOCAL.exists() and not any(LOCAL.glob("stack-*")):
-            shutil.rmtree(LOCAL, ignore_errors=True)
+        # Another stack, or what a check beside this one works with, is not what this one left.
+        with suppress(OSError):
+            LOCAL.rmdir()
         step.done(f"ended {', '.join(ended)}; no data is left" if ended else "nothing was running")
 
 

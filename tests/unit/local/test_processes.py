@@ -235,6 +235,22 @@ def test_down_ends_a_terraform_that_was_left_and_says_so(
     assert "nothing was running" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("beside", ["stack-4601", "cache", ""])
+def test_down_leaves_nothing_of_a_stack_and_all_of_what_is_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: str
+) -> None:
+    local = tmp_path / ".local"
+    monkeypatch.setattr("local.settings.LOCAL", local)
+    monkeypatch.setattr(stack, "LOCAL", local)
+    settings = Settings(port=4600)
+    (settings.folder / "emulator").mkdir(parents=True)
+    if beside:
+        (local / beside).mkdir()
+    stack.down(settings)
+    assert [one.name for one in tmp_path.glob(".local/*")] == [one for one in [beside] if one]
+    assert local.exists() == bool(beside)
+
+
 def test_where_no_stack_is_up_the_status_says_what_starts_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
