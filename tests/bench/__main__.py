@@ -215,7 +215,7 @@ def invocations(deployed: Stack, since: int) -> dict[str, dict[str, float]]:
         group = configuration.get("LoggingConfig", {}).get("LogGroup") or f"/aws/lambda/{name}"
         for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since):
             for event in page["events"]:
-                # START, END and REPORT are switched off (system_log_level); the emulator writes them all the same.
+                # START, END and REPORT are off (system_log_level); the emulator writes them all the same.
                 for line, told in json_lines(event["message"]):
                     sums["log_bytes"] += len(line.encode()) + LOG_OVERHEAD_BYTES
                     if told.get("message") in ("batch", "answered") and "milliseconds" in told:
