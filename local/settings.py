@@ -17,6 +17,7 @@ ACCOUNT_ID = "000000000000"
 def make_local() -> None:
     """Make the folder of logs, Terraform state and the tables' contents, for its owner's eyes alone."""
     LOCAL.mkdir(mode=0o700, exist_ok=True)
+    LOCAL.chmod(0o700)  # a test's cache may have made it before
 
 
 class CannotRun(Exception):

@@ -479,8 +479,8 @@ variable "log_level" {
   default     = "INFO"
 
   validation {
-    condition     = contains(["DEBUG", "INFO", "WARN", "ERROR"], var.log_level)
-    error_message = "log_level: DEBUG, INFO, WARN or ERROR."
+    condition     = contains(["INFO", "WARN", "ERROR"], var.log_level)
+    error_message = "log_level: INFO, WARN or ERROR; below INFO the AWS SDK would log requests and answers, persons and secrets included."
   }
 }
 

@@ -50,8 +50,8 @@ locals {
     }]
   }
 
-  # A message is read as a tree of up to 25 times its length, twice where a cancellation is answered.
-  reading_memory_mb = max(512, 256 + 32 * var.largest_message_mb)
+  # A message is read as a tree of up to 35 times its length, twice where a cancellation is answered.
+  reading_memory_mb = max(512, 256 + 40 * var.largest_message_mb)
 
   environments = {
     for sender, steps in local.sends : sender => merge(

@@ -456,6 +456,14 @@ def test_a_dead_letter_cannot_steer_the_terminal(world: World) -> None:
     assert "\x1b" not in stays.stdout
 
 
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_what_a_dead_letter_says_is_shown_letter_for_letter(world: World, as_json: list[str]) -> None:
+    world.send("dead_letters", "posting", "ACC:x:1 [bold]", reason="of :warning: this")
+    shown = world.run("dlq", "show", "posting", *as_json).stdout
+    assert "ACC:x:1 [bold]" in shown
+    assert "of :warning: this" in shown
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -285,5 +285,6 @@ def test_what_a_stack_leaves_on_disk_is_its_owners_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("local.settings.LOCAL", tmp_path / ".local")
+    (tmp_path / ".local" / "cache").mkdir(parents=True)  # as a test's cache does, for everybody to read
     make_local()
     assert (tmp_path / ".local").stat().st_mode & 0o777 == 0o700

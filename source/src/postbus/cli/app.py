@@ -35,7 +35,7 @@ class PlainErrors(TyperGroup):
             return super().invoke(ctx)
         except (CannotRun, PostbusError, ClientError, BotoCoreError) as error:
             text, code = _told(error)
-            SafeConsole(stderr=True, soft_wrap=True).print(f"postbus: {text}", markup=False, highlight=False)
+            SafeConsole(stderr=True, soft_wrap=True, highlight=False).print(f"postbus: {text}")
             raise typer.Exit(code) from None
 
 

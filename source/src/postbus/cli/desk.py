@@ -41,7 +41,10 @@ _MOST_OF_A_REASON = 500
 
 
 class SafeConsole(Console):
-    """A terminal that texts from elsewhere cannot steer: whatever it shows is ``printable``."""
+    """A terminal that texts from elsewhere cannot steer: it shows what is ``printable``, letter for letter."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(emoji=False, markup=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -57,8 +60,8 @@ class Changing(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         if not ctx.params.get("as_json") and not ctx.params.get("dry_run"):
             desk = desk_of(ctx)
-            SafeConsole(stderr=True, soft_wrap=True).print(
-                f"to {desk.deployment}:", style="dim", markup=False, highlight=False
+            SafeConsole(stderr=True, soft_wrap=True, highlight=False).print(
+                f"to {desk.deployment}:", style="dim"
             )
         return super().invoke(ctx)
 
@@ -69,7 +72,7 @@ class Desk:
     def __init__(self, find: Callable[[], Deployment]) -> None:
         self._find = find
         # A pipe or a file gets whole lines, whatever their length.
-        self.console = SafeConsole(width=None if sys.stdout.isatty() else 160, markup=False)
+        self.console = SafeConsole(width=None if sys.stdout.isatty() else 160)
 
     @cached_property
     def deployment(self) -> Deployment:

@@ -163,10 +163,10 @@ def _traced(handler: Handler) -> Handler:
     def wrapped() -> Handler:
         if Config.from_environment().text("TRACING", "off") != "on":
             return handler
-        from aws_lambda_powertools import Tracer
+        from postbus.runtime.tracing import tracer
 
         # Neither events, answers nor errors go into the trace: they hold tokens and amounts.
-        return Tracer().capture_lambda_handler(handler, capture_response=False, capture_error=False)
+        return tracer().capture_lambda_handler(handler, capture_response=False, capture_error=False)
 
     def entry(event: Any, context: Any) -> Any:
         try:

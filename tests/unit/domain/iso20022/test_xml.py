@@ -82,6 +82,9 @@ HOSTILE: dict[str, bytes] = {
     + b"</Envelope>",
     "nothing but tags": OPEN + b"<a/>" * 500_000 + CLOSE,
     "nothing but attributes": OPEN + (b"<a" + b" b=''" * 30 + b"/>") * 10_000 + CLOSE,
+    "nothing but attributes, at a distance": OPEN
+    + (b"<a" + b"".join(b' %c= "c"' % n for n in b"bcdefghijklmnopqrstuvwxyzABCD") + b"/>") * 10_000
+    + CLOSE,
     "too large": OPEN + b" " * LIMIT + CLOSE,
 }
 
