@@ -41,7 +41,7 @@ _MOST_OF_A_REASON = 500
 
 
 class SafeConsole(Console):
-    """A terminal that texts from elsewhere cannot steer: it shows what is ``printable``, letter for letter."""
+    """A terminal that texts from elsewhere cannot steer: what is ``printable``, letter for letter."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(emoji=False, markup=False, **options)
