@@ -34,8 +34,9 @@ def _forget_words(entity: Any) -> None:
 
 def tracer() -> Tracer:
     """The function's tracer, by X-Ray."""
-    from aws_xray_sdk.core import xray_recorder
+    from aws_xray_sdk import core
 
-    if not isinstance(xray_recorder.emitter, _Wordless):
-        xray_recorder.emitter = _Wordless(xray_recorder.emitter)
+    recorder: Any = core.xray_recorder
+    if not isinstance(recorder.emitter, _Wordless):
+        recorder.emitter = _Wordless(recorder.emitter)
     return Tracer()
