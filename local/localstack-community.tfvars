@@ -14,7 +14,7 @@ iso20022         = false
 package_platform = "linux-x86_64"
 
 enrich_maximum_concurrency          = 2
-evaluate_rules_reserved_concurrency = 4
+business_rules_reserved_concurrency = 4
 posting_maximum_concurrency         = 2
 timeline_maximum_concurrency        = 2
 function_timeout_seconds            = 20

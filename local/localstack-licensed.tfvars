@@ -12,7 +12,7 @@ tracing          = false
 package_platform = "linux-x86_64"
 
 enrich_maximum_concurrency          = 2
-evaluate_rules_reserved_concurrency = 4
+business_rules_reserved_concurrency = 4
 posting_maximum_concurrency         = 2
 timeline_maximum_concurrency        = 2
 iso20022_maximum_concurrency        = 2

@@ -70,6 +70,14 @@ def test_every_terraform_variable_and_output_that_is_named_exists() -> None:
     assert {"stream_arn", "dashboard", "workflow_arn", "archive"} <= outputs
 
 
+def test_every_variable_that_a_target_sets_exists() -> None:
+    declared = (ROOT / "source" / "variables.tf").read_text()
+    variables = set(re.findall(r'^variable "(\w+)"', declared, re.MULTILINE))
+    for file in (ROOT / "local").glob("*.tfvars"):
+        # Terraform only warns of one that does not, and goes on without it.
+        assert set(re.findall(r"^(\w+) *=", file.read_text(), re.MULTILINE)) <= variables, file.name
+
+
 def test_every_option_of_the_mock_that_is_named_exists() -> None:
     sentence = README.partition("`visa-mock` takes ")[2].partition(" and more")[0]
     options = re.findall(r"`(\w+)`", sentence)

@@ -154,6 +154,14 @@ def test_the_status_counts_payments_queues_and_dead_letters_and_says_what_needs_
     assert "TransactionPosted" not in text
 
 
+def test_what_was_released_hides_nothing_that_is_on_its_way_in_the_same_state(world: World) -> None:
+    world.outcomes.decide(stories.held("H1")[1])
+    world.ask("hold", "release", "visa-H1", "--waive", "high-amount", "--reason", "seen")
+    world.timeline.record(stories.paid("O1")[:3])
+    assert world.ask("status")["open"]["APPROVED"] >= 1
+    assert "APPROVED" in world.run("status").stdout.partition("on their way")[2].partition("queues")[0]
+
+
 def test_a_ledger_that_does_not_add_up_is_the_first_thing_said(world: World) -> None:
     fund(world).post([instruction("P1")])
     assert world.run("ledger", "verify").exit_code == 0

@@ -139,7 +139,7 @@ def _for_people(data: dict[str, Any]) -> list[Any]:
     moving = Table("state", "how many", title="on their way")
     for state, count in sorted(data["open"].items()):
         # What is held is counted above already: somebody decides about it, nothing moves it.
-        if state not in decided:
+        if state != State.HELD or state not in decided:
             moving.add_row(state, str(count))
     queues = Table("queue", "waiting", "in work", title="queues")
     for name, depth in data["queues"].items():
