@@ -61,19 +61,19 @@ terraform:
 ## ---- check it ----------------------------------------------------------------------------------------------
 
 .PHONY: test lint checks test-python test-terraform e2e bench
-test: terraform lint rabbitmq schemas $(EMULATOR) $(CHECKOV) ## everything that checks the project (10 minutes on two cores)
+test: terraform lint rabbitmq schemas $(EMULATOR) $(CHECKOV) ## everything that checks the project (12 minutes on two cores)
 	@# The end-to-end tests mostly wait for their stack; the others keep a processor busy meanwhile.
-	@$(MAKE) --no-print-directory --jobs=2 SIDE_BY_SIDE=1 beside-e2e beside-checks
+	@$(MAKE) --jobs=2 SIDE_BY_SIDE=1 beside-e2e beside-checks
 
 # One of two that run side by side: its lines whole, each with its name, and to the last when interrupted.
 beside-%:
-	@$(MAKE) SIDE_BY_SIDE= $* 2>&1 | { trap '' HUP INT TERM; \
+	@$(MAKE) SIDE_BY_SIDE= SOUGHT=1 $* 2>&1 | { trap '' HUP INT TERM; \
 		while IFS= read -r line || [ -n "$$line" ]; do printf '%-6s │ %s\n' '$*' "$$line"; done; }
 
 checks: test-python test-terraform ## what needs no deployed stack
 
 lint: $(TOOLS) ## ruff, mypy --strict, import contracts
-	@echo "… ruff"; .venv/bin/python -m ruff check .
+	@echo "… ruff"; $(PY) -m ruff check .
 	@echo "… mypy"; $(PY) -m mypy
 	@echo "… import contracts"
 	@$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-cache | sed -n '/^Contracts: /p; /BROKEN/,$$p'
@@ -120,10 +120,10 @@ $(CHECKOV): requirements-checkov.txt
 	@$(PYTHON) local/environment.py .venv-checkov $<
 	@touch $@
 
-# A server for the tests of the bridge; where there is none to be had they are skipped, but never in CI.
+# A server for the tests of the bridge, sought once; where there is none to be had they are skipped, but never in CI.
 .PHONY: rabbitmq
 rabbitmq: ## fetch a RabbitMQ server into .local (Debian, Ubuntu)
-	@test -e .local/rabbitmq/.ready || $(PYTHON) local/rabbitmq.py .local/rabbitmq
+	@test -e .local/rabbitmq/.ready || test -n "$(SOUGHT)" || $(PYTHON) local/rabbitmq.py .local/rabbitmq
 
 # Answers are held against the genuine schemas, which the build takes out of their wheels: nothing twice.
 .PHONY: schemas
