@@ -6,10 +6,10 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from postbus.adapters.http_exchange import Deadlines, Exchange
+from postbus.adapters.secrets import SecretFields
 from postbus.domain.errors import OutcomeUnknown, Unavailable
 
 # RFC 6750 b64token: nothing that could end a header line.
@@ -18,14 +18,6 @@ _API_KEY = re.compile(r"[!-~]+", re.ASCII)
 _DEFAULT_LIFE_SECONDS = 300
 _LONGEST_LIFE_SECONDS = 86_400
 _RENEW_BEFORE_SECONDS = 30
-
-
-class SecretFields(Protocol):
-    """A secret that is cached until told to forget."""
-
-    def read(self) -> Mapping[str, str]: ...
-
-    def forget(self) -> None: ...
 
 
 class BearerCredentials:

@@ -22,7 +22,6 @@ class Archive:
     name: str
     state: str
     events: int
-    size_bytes: int
     keeps: timedelta | None
 
 
@@ -62,7 +61,6 @@ class EventBridgeArchive:
             self._name,
             str(found.get("State", "")),
             int(found.get("EventCount", 0)),
-            int(found.get("SizeBytes", 0)),
             timedelta(days=days) if days else None,
         )
 

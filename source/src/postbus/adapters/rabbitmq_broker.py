@@ -9,15 +9,16 @@ import logging
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import pika
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 from pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
 
+from postbus.adapters.secrets import SecretFields
 from postbus.domain.errors import OutcomeUnknown, Unavailable
 from postbus.domain.iso20022.brokered import Delivery, Publication
 
@@ -41,14 +42,6 @@ _SENDERS_OWN = ("app_id", "content_type", "correlation_id", "reply_to", "timesta
 # A message that is put elsewhere with these would be refused (another user's), or expire, or be copied.
 _NOT_TAKEN_ALONG = ("user_id", "expiration")
 _ROUTING_HEADERS = frozenset({"CC", "BCC"})
-
-
-class SecretFields(Protocol):
-    """A secret that is cached until told to forget."""
-
-    def read(self) -> Mapping[str, str]: ...
-
-    def forget(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

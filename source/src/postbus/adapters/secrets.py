@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -11,6 +11,14 @@ from postbus.adapters.aws_calls import answering, code_of
 from postbus.domain.errors import Unavailable
 
 _CACHE_SECONDS = 300.0
+
+
+class SecretFields(Protocol):
+    """A secret that is cached until told to forget."""
+
+    def read(self) -> Mapping[str, str]: ...
+
+    def forget(self) -> None: ...
 
 
 class Secret:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from postbus.adapters.bearer_credentials import SecretFields
     from postbus.adapters.iso20022_api import HttpMessageApi
+    from postbus.adapters.secrets import SecretFields
 
 
 def message_api(url: str, secret: "SecretFields") -> "HttpMessageApi":
