@@ -145,10 +145,12 @@ def _from_parameter(name: str, region: str) -> Deployment:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from postbus.adapters.aws_calls import code_of
+
     try:
         answer = boto3.client("ssm", region_name=region).get_parameter(Name=name)
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
+        code = code_of(error)
         if code == "ParameterNotFound":
             raise CannotRun(f"--prefix: no deployment at {name}. {_PARAMETER_REMEDY}") from None
         raise CannotRun(f"{name} cannot be read: {code}. {_PARAMETER_REMEDY}") from None

@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.table import Table
 from rich.text import Text
 
+from postbus.adapters.aws_calls import code_of
 from postbus.adapters.sqs_dead_letters import SqsDeadLetters
 from postbus.cli.dead_letters import QUARANTINE, queues_of
 from postbus.cli.desk import AS_JSON, Desk, ago, desk_of
@@ -77,9 +78,9 @@ def _pipe(desk: Desk, source: str) -> str:
     try:
         return str(desk.deployment.client("pipes").describe_pipe(Name=name)["CurrentState"])
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") == "NotFoundException":
+        if code_of(error) == "NotFoundException":
             return "none here: a pipe runner stands in for it"
-        return f"unknown: {error.response.get('Error', {}).get('Code', '')}"
+        return f"unknown: {code_of(error)}"
     except BotoCoreError as error:
         return f"unknown: {type(error).__name__}"
 
