@@ -76,15 +76,13 @@ module "pipe_dead_letters" {
 }
 
 module "deduplicate" {
-  source          = "../function"
-  context         = var.context
-  name            = local.function_name
-  description     = "${var.source_name} records -> TransactionAuthorized v1, or quarantine"
-  step            = "deduplicate"
-  archive         = var.archive
-  memory_mb       = var.memory_mb
-  timeout_seconds = var.timeout_seconds
-  grants          = concat(module.quarantine.grants.send, var.grants)
+  source      = "../function"
+  context     = var.context
+  name        = local.function_name
+  description = "${var.source_name} records -> TransactionAuthorized v1, or quarantine"
+  step        = "deduplicate"
+  archive     = var.archive
+  grants      = concat(module.quarantine.grants.send, var.grants)
   environment = merge({
     POSTBUS_SOURCE                   = var.source_name
     POSTBUS_INPUT_TABLE              = local.table_name
@@ -227,14 +225,14 @@ resource "aws_cloudwatch_log_metric_filter" "record_age" {
 resource "aws_cloudwatch_metric_alarm" "record_age" {
   count               = var.context.alarm_topic_arn == null ? 0 : 1
   alarm_name          = "${local.pipe_name}-record-age"
-  alarm_description   = "Records of ${local.table_name} are older than ${var.alarm_age_seconds} s when they enter: the pipe is behind; after 24 hours the stream forgets them."
+  alarm_description   = "Records of ${local.table_name} are older than 900 s when they enter: the pipe is behind; after 24 hours the stream forgets them."
   namespace           = var.context.environment.POSTBUS_METRICS_NAMESPACE
   metric_name         = local.age_metric
   statistic           = "Maximum"
   period              = 60
   evaluation_periods  = 3
   comparison_operator = "GreaterThanThreshold"
-  threshold           = var.alarm_age_seconds
+  threshold           = 900
   treat_missing_data  = "notBreaching"
   alarm_actions       = [var.context.alarm_topic_arn]
 }

@@ -93,21 +93,3 @@ variable "parallelization_factor" {
     error_message = "parallelization_factor: from 1 to 10."
   }
 }
-
-variable "memory_mb" {
-  description = "Memory of the function."
-  type        = number
-  default     = 512
-}
-
-variable "timeout_seconds" {
-  description = "The longest one batch may take."
-  type        = number
-  default     = 30
-}
-
-variable "alarm_age_seconds" {
-  description = "How old a record may be when it enters before someone is told."
-  type        = number
-  default     = 900
-}

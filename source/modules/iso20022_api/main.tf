@@ -424,7 +424,7 @@ module "function" {
   description     = "every route of the ISO 20022 API"
   step            = "serve_iso20022"
   archive         = var.archive
-  memory_mb       = var.memory_mb
+  memory_mb       = 1024
   timeout_seconds = 28 # the gateway waits 29
   environment     = var.environment
   grants          = var.grants

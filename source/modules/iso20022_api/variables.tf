@@ -35,12 +35,6 @@ variable "grants" {
   type        = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))
 }
 
-variable "memory_mb" {
-  description = "Memory of the function."
-  type        = number
-  default     = 1024
-}
-
 variable "reserved_concurrency" {
   description = "The most calls at once, taken from the account's limit; null for no bound of its own."
   type        = number

@@ -77,16 +77,15 @@ resource "aws_dynamodb_table" "balances" {
 }
 
 module "verify" {
-  source               = "../scheduled_job"
-  context              = var.context
-  step                 = "verify_ledger"
-  description          = "Adds up the ledger: balances equal their entries, debits equal credits"
-  every_minutes        = var.verify_every_minutes
-  timeout_seconds      = 900  # it reads the whole ledger
-  memory_mb            = 1769 # a whole processor: adding up is its work
-  archive              = var.archive
-  environment          = local.environment
-  reserved_concurrency = var.verify_reserved_concurrency
+  source          = "../scheduled_job"
+  context         = var.context
+  step            = "verify_ledger"
+  description     = "Adds up the ledger: balances equal their entries, debits equal credits"
+  every_minutes   = var.verify_every_minutes
+  timeout_seconds = 900  # it reads the whole ledger
+  memory_mb       = 1769 # a whole processor: adding up is its work
+  archive         = var.archive
+  environment     = local.environment
   grants = [{
     sid        = "ReadLedger"
     actions    = ["dynamodb:Scan"]

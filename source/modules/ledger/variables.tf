@@ -45,9 +45,3 @@ variable "verify_every_minutes" {
     error_message = "verify_every_minutes: from 1 to 720; an alarm looks at two runs, and at no more than a day."
   }
 }
-
-variable "verify_reserved_concurrency" {
-  description = "The most verifications at once; null for no bound of its own."
-  type        = number
-  default     = null
-}

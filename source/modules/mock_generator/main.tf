@@ -9,6 +9,6 @@ module "function" {
   archive         = var.archive
   timeout_seconds = 900
   memory_mb       = 512
-  environment     = merge({ POSTBUS_INPUT_TABLE = var.table_name }, var.environment)
+  environment     = { POSTBUS_INPUT_TABLE = var.table_name }
   grants          = var.grants
 }

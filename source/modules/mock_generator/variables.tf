@@ -28,12 +28,6 @@ variable "table_name" {
   type        = string
 }
 
-variable "environment" {
-  description = "What else the generator reads."
-  type        = map(string)
-  default     = {}
-}
-
 variable "grants" {
   description = "What the generator may do: write records."
   type        = list(object({ sid = string, actions = list(string), resources = list(string), conditions = list(object({ test = string, variable = string, values = list(string) })) }))

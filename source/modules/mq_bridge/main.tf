@@ -7,6 +7,9 @@
 # Both are clients of the API like any other, with credentials of their own.
 
 locals {
+  # How long a run takes messages: almost until the next begins.
+  read_seconds = 55
+
   environment = {
     POSTBUS_API_URL             = var.api.url
     POSTBUS_API_SECRET_ID       = var.api.secret_arn
@@ -34,7 +37,7 @@ module "read" {
   step                 = "read_broker"
   description          = "A broker's queue -> the ISO 20022 API"
   every_minutes        = 1
-  timeout_seconds      = var.read_seconds + 75
+  timeout_seconds      = local.read_seconds + 75
   archive              = var.archive
   reserved_concurrency = var.reserved_concurrency
   network              = var.network
@@ -42,8 +45,8 @@ module "read" {
   environment = merge(local.environment, {
     POSTBUS_BROKER_QUEUE         = var.broker.queue
     POSTBUS_BROKER_REFUSED_QUEUE = var.broker.refused_queue
-    POSTBUS_BROKER_IN_HAND       = tostring(var.in_hand)
-    POSTBUS_READ_SECONDS         = tostring(var.read_seconds)
+    POSTBUS_BROKER_IN_HAND       = "10" # handed out before the first is done with
+    POSTBUS_READ_SECONDS         = tostring(local.read_seconds)
   })
 }
 
@@ -92,7 +95,7 @@ module "write" {
   timeout_seconds      = 60
   batch_size           = 2
   maximum_concurrency  = 2
-  max_receive_count    = var.max_receive_count
+  max_receive_count    = 100 # tries, about a day
   alarm_question       = "is the broker away, or does its exchange lead to no queue?"
   reserved_concurrency = var.reserved_concurrency
   network              = var.network

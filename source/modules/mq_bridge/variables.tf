@@ -80,39 +80,6 @@ variable "network" {
   default     = null
 }
 
-variable "read_seconds" {
-  description = "How long a run takes messages; one begins every minute."
-  type        = number
-  default     = 55
-
-  validation {
-    condition     = var.read_seconds >= 5 && var.read_seconds <= 600
-    error_message = "read_seconds: from 5 to 600."
-  }
-}
-
-variable "in_hand" {
-  description = "How many messages the broker hands out before the first is done with."
-  type        = number
-  default     = 10
-
-  validation {
-    condition     = var.in_hand >= 1 && var.in_hand <= 250
-    error_message = "in_hand: from 1 to 250."
-  }
-}
-
-variable "max_receive_count" {
-  description = "How often an answer is tried before it goes to the dead letters: 100 tries are about a day."
-  type        = number
-  default     = 100
-
-  validation {
-    condition     = var.max_receive_count >= 5 && var.max_receive_count <= 1000
-    error_message = "max_receive_count: from 5 to 1000."
-  }
-}
-
 variable "reserved_concurrency" {
   description = "The most runs of each function at once, and so connections to the broker; null for no bound of its own."
   type        = number

@@ -18,11 +18,9 @@ module "processor" {
   step                = "post"
   pattern             = var.pattern
   archive             = var.archive
-  memory_mb           = var.memory_mb
   timeout_seconds     = var.timeout_seconds
   visibility_seconds  = var.visibility_seconds
   maximum_concurrency = var.maximum_concurrency
-  alarm_age_seconds   = var.alarm_age_seconds
 
   environment = merge(var.environment, {
     POSTBUS_LEDGER      = var.ledger

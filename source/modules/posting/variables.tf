@@ -65,12 +65,6 @@ variable "retry_hours" {
   }
 }
 
-variable "memory_mb" {
-  description = "Memory of the function."
-  type        = number
-  default     = 512
-}
-
 variable "timeout_seconds" {
   description = "The longest one batch may take."
   type        = number
@@ -79,12 +73,6 @@ variable "timeout_seconds" {
 variable "visibility_seconds" {
   description = "How long a taken message stays invisible; null for six times the timeout."
   type        = number
-}
-
-variable "alarm_age_seconds" {
-  description = "How old the oldest message may be before someone is told."
-  type        = number
-  default     = 900
 }
 
 variable "pattern" {

@@ -85,13 +85,12 @@ module "record" {
 }
 
 module "sweep" {
-  source               = "../scheduled_job"
-  context              = var.context
-  step                 = "sweep"
-  description          = "Transactions open for too long -> their last event again"
-  every_minutes        = var.sweep_every_minutes
-  archive              = var.archive
-  reserved_concurrency = var.sweep_reserved_concurrency
+  source        = "../scheduled_job"
+  context       = var.context
+  step          = "sweep"
+  description   = "Transactions open for too long -> their last event again"
+  every_minutes = var.sweep_every_minutes
+  archive       = var.archive
   environment = merge(var.sweep_environment, {
     POSTBUS_TIMELINE_TABLE      = local.name
     POSTBUS_SWEEP_AFTER_SECONDS = tostring(var.sweep_after_seconds)

@@ -78,12 +78,6 @@ variable "sweep_after_seconds" {
   type        = number
 }
 
-variable "sweep_reserved_concurrency" {
-  description = "The most sweeps at once; null for no bound of its own."
-  type        = number
-  default     = null
-}
-
 variable "sweep_environment" {
   description = "How the sweeper finds the bus and the outcomes."
   type        = map(string)
