@@ -9,7 +9,6 @@ target = {
   has_execution_logs       = false
   has_tracing              = false
 }
-tracing          = false
 iso20022         = false
 package_platform = "linux-x86_64"
 

@@ -8,7 +8,6 @@ target = {
   has_execution_logs       = true
   has_tracing              = true
 }
-tracing          = false
 package_platform = "linux-x86_64"
 
 enrich_maximum_concurrency          = 2

@@ -9,7 +9,6 @@ target = {
   has_tracing              = false
   has_alarms               = false # tells back only half of one, so that every plan would change it
 }
-tracing          = false
 package_platform = "host"
 
 # As many workers as two cores bear: more only wait for each other.  Where all that may run at once do, a queue's
