@@ -142,6 +142,12 @@ def test_a_target_is_there_and_says_what_it_leads_to(name: str) -> None:
         assert f"{event_type} v1" in says
 
 
+def test_every_step_is_a_package_for_import_contracts_see_no_other() -> None:
+    steps = {path.parent for path in FUNCTIONS.glob("*/handler.py")}
+    assert len(steps) > 20
+    assert {step.name for step in steps if not (step / "__init__.py").is_file()} == set()
+
+
 # --- the pipe's filter ------------------------------------------------------------------------------------
 
 
