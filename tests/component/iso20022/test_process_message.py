@@ -29,6 +29,7 @@ from postbus.domain.iso20022.workflow import (
     FoundAccount,
     Head,
     Next,
+    Reservation,
     StepCall,
     StepName,
     Took,
@@ -489,6 +490,9 @@ def test_nothing_is_written_or_kept_aside_once_it_was_cancelled_at_any_moment() 
         status = world.head(transaction_id).status
         if status is Status.CANC:
             assert (world.transfers.records, world.liquidity.reserved) == ({}, {}), moment
+            # Whoever asks about one of them later, by a camt.056 or a pacs.004, is told its end.
+            states = [child.state for child in world.messages.children(transaction_id)]
+            assert ChildState.OPEN not in states, moment
         return world.moments, status
 
     moments, status = cancelled_at(0)
@@ -511,6 +515,39 @@ def test_a_message_cancelled_while_its_records_are_written_is_written_no_further
     world.at_call = at_call
     world.run(PROCESS, transaction_id)
     assert len(world.transfers.records) == 200
+
+
+def test_nothing_stays_aside_for_a_transfer_that_is_refused_for_want_of_money(world: World) -> None:
+    reserve = world.liquidity.reserve
+
+    def reserved_by_a_call_nobody_waited_for(token: str, amounts: Any) -> Any:
+        reserve(token, amounts)
+        return dict.fromkeys(amounts, Reservation.SHORT)
+
+    world.liquidity.reserve = reserved_by_a_call_nobody_waited_for  # type: ignore[method-assign]
+    head = world.through(pacs_008(transfer(1)))
+    assert codes(world, head.transaction_id) == [(ChildState.REJECTED, ["AM04"])]
+    assert world.liquidity.reserved == {}
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_what_is_kept_after_the_message_has_ended_ends_with_it(world: World, held: bool) -> None:
+    transaction_id = world.hand_in(pacs_008(transfer(1), transfer(2)))
+    world.run(RECEIVE, transaction_id)
+    if held:
+        world.screening.answers[1] = SANCTIONS_HIT
+    check = world.screening.check
+
+    def check_for_too_long(requests: Any) -> Any:
+        head = world.head(transaction_id)
+        world.messages.append(head, Entry(status=Status.RJCT, at=NOON, by="clock"))
+        return check(requests)
+
+    world.screening.check = check_for_too_long  # type: ignore[method-assign]
+    assert world.run(PROCESS, transaction_id) == Took()
+    states = [child.state for child in world.messages.children(transaction_id)]
+    assert states == [ChildState.VOIDED] * 2
+    assert (world.transfers.records, world.liquidity.reserved) == ({}, {})
 
 
 @pytest.mark.parametrize("crashed", [False, True])

@@ -236,6 +236,26 @@ def test_a_crash_halfway_through_a_bulk_sets_nothing_aside_twice(
     assert (row(tables)["earmarked_minor"], row(tables)["available_minor"]) == (250, 750)
 
 
+@pytest.mark.parametrize("moment", range(1, 6))
+def test_a_call_that_is_asked_again_while_it_still_runs_refuses_nothing_it_has_set_aside(
+    ledger: DynamoDbLedger, tables: TableWorld, moment: int
+) -> None:
+    wanted = {"credit_transfers-m-00001": euros(600), "credit_transfers-m-00002": euros(600)}
+    first: list[dict[str, Reservation]] = []
+
+    class Overlapped(Watched):
+        def __getattr__(self, name: str) -> Any:
+            if self.calls.total() == moment - 1 and not first:
+                first.append({})
+                first[0] = dict(over(tables.client).reserve("tok_a", wanted))
+            return super().__getattr__(name)
+
+    again = over(Overlapped(tables.client)).reserve("tok_a", wanted)
+    assert again == dict(zip(wanted, [RESERVED, SHORT], strict=True))
+    assert row(tables)["earmarked_minor"] == 600
+    assert first == [again]
+
+
 def test_the_balance_keeps_one_number_however_much_is_set_aside_of_it(
     in_ledger: LedgerLiquidity, tables: TableWorld
 ) -> None:

@@ -414,12 +414,14 @@ class DynamoDbLedger:
         for _ in range(_ROUNDS):
             if not taken or self._writer.write(self._earmarking(account, taken)) is None:
                 return others | dict.fromkeys(taken, SetAside.DONE)
+            # Before the outcomes: what another call takes of it after this look is found among them.
+            available = self._available_at(key)
             stored = dict(zip(wanted, each(self._outcomes.read, wanted), strict=True))
             others = {
                 name: before for name in wanted if (before := set_aside_before(stored[name])) is not None
             }
             new = {name: earmark for name, earmark in wanted.items() if name not in others}
-            taken = affordable(new, self._available_at(key)) if new else {}
+            taken = affordable(new, available)
             others |= {name: SetAside.SHORT for name in new if name not in taken}
         raise Unavailable(f"what is available of {account.account_id} changes faster than it can be read")
 

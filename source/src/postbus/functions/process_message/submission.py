@@ -5,7 +5,7 @@ that whoever ends its message voids it like any other.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,8 +59,8 @@ class Submission:
         if not going:
             return Next(StepName.RELEASE)
         if head.status is Status.ACTC and (reasons := held_for(going)):
-            self.messages.append(head, self._entry(Status.PDNG, reasons))
-            return Took()
+            head = self.messages.append(head, self._entry(Status.PDNG, reasons))
+            return self._give_back(head) if head.status in FINAL else Took()
         if head.status is Status.PDNG:
             decided = self.messages.decisions(head.transaction_id)
             if not decisions.is_let_go_on(decided):
@@ -107,9 +107,16 @@ class Submission:
         the pipeline has it keeps.
         """
         going = self._open(head) if head.children else ()
-        if given_back := [child.pipeline_id for child in going if child.pipeline_id is not None]:
-            self.liquidity.release(given_back)
+        self._release(going)
+        if going and head.status in FINAL:
+            # They were kept when their message had ended already, so no decision has covered them.
+            ended = [Finished(number=child.number, state=ChildState.VOIDED) for child in going]
+            self.messages.finish_children(head.transaction_id, ended)
         return Took()
+
+    def _release(self, children: Iterable[Child]) -> None:
+        if found := [child.pipeline_id for child in children if child.pipeline_id is not None]:
+            self.liquidity.release(found)
 
     def _open(self, head: Head) -> list[Child]:
         return [
@@ -134,6 +141,8 @@ class Submission:
                 Finished(number=number, state=ChildState.REJECTED, reasons=(_SHORT,))
                 for number in sorted(short)
             ]
+            # An earlier call that nobody waited for may have set their funds aside in the meantime.
+            self._release(child for child in going if child.number in short)
             self.messages.finish_children(head.transaction_id, refused)
         return [child for child in going if child.number not in short]
 
