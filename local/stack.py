@@ -19,8 +19,8 @@ from local.terraform import process as terraform_process
 # What services say of what is there already: some with status 409, some with 400.
 _THERE_ALREADY = re.compile("StatusCode: 409|AlreadyExists|ResourceInUse|already exists")
 
-# An answer is lost in one deployment of several.
-_TRIES = 6
+# Seldom more than one: emulator_server.py leaves little to be lost.
+_TRIES = 3
 
 
 def target(settings: Settings) -> dict[str, Any]:
@@ -80,9 +80,8 @@ def up(settings: Settings) -> None:
 def _deploy(deployed: Terraform, from_nothing: bool) -> None:
     """Apply; again from nothing where an answer was lost on the way.
 
-    The emulator's answer to a creation may be lost, more often on a busy machine: it was sent whole, and the
-    provider closed the connection and asked again.  It is then told that there is one already: its own, of
-    which it knows nothing.
+    Now and then Terraform's provider closes a connection on which the answer to a creation is under way, and
+    asks again.  It is then told that there is one already: its own, of which it knows nothing.
     """
     deployed.init()
     for tries_left in reversed(range(_TRIES)):
