@@ -60,17 +60,15 @@ terraform:
 
 ## ---- check it ----------------------------------------------------------------------------------------------
 
-.PHONY: test lint checks test-python test-terraform e2e bench
+.PHONY: test lint test-python test-terraform terraform-root terraform-modules checkov e2e bench
 test: terraform lint rabbitmq schemas $(EMULATOR) $(CHECKOV) ## everything that checks the project (12 minutes on two cores)
 	@# The end-to-end tests mostly wait for their stack; the others keep a processor busy meanwhile.
-	@$(MAKE) --jobs=2 SIDE_BY_SIDE=1 beside-e2e beside-checks
+	@$(MAKE) --jobs=2 SIDE_BY_SIDE=1 $(addprefix beside-,e2e test-python terraform-root terraform-modules checkov)
 
-# One of two that run side by side: its lines whole, each with its name, and to the last when interrupted.
+# One of those that run side by side: its lines whole, each with its name, and to the last when interrupted.
 beside-%:
 	@$(MAKE) SIDE_BY_SIDE= SOUGHT=1 $* 2>&1 | { trap '' HUP INT TERM; \
-		while IFS= read -r line || [ -n "$$line" ]; do printf '%-6s │ %s\n' '$*' "$$line"; done; }
-
-checks: test-python test-terraform ## what needs no deployed stack
+		while IFS= read -r line || [ -n "$$line" ]; do printf '%-17s │ %s\n' '$*' "$$line"; done; }
 
 lint: $(TOOLS) ## ruff, mypy --strict, import contracts
 	@echo "… ruff"; $(PY) -m ruff check .
@@ -84,6 +82,9 @@ test-python: $(TOOLS) rabbitmq schemas ## unit, contract and component tests
 
 test-terraform: terraform $(TOOLS) $(CHECKOV) ## terraform fmt, validate, test, and checkov
 	@$(PY) -m local test-terraform
+
+terraform-root terraform-modules checkov: terraform $(TOOLS) $(CHECKOV)
+	@$(PY) -m local test-terraform $@
 
 e2e: terraform $(TOOLS) $(EMULATOR) rabbitmq ## end-to-end tests on a stack of their own (ARGS="-k name" for pytest)
 	@$(PY) -m local e2e $(ARGS)

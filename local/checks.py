@@ -16,8 +16,30 @@ END_TO_END = ROOT / "local" / "e2e.tfvars"
 CHECKOV = ROOT / ".venv-checkov" / "bin" / "python"
 
 
-def terraform() -> None:
-    """`fmt`, `validate` and `test` for the root and every module, then checkov.
+def terraform(*parts: str) -> None:
+    """What is checked of the Terraform: all of it, or the parts that are named.
+
+    Raises:
+        CannotRun: with the findings of the first check that failed; a part is none of ``PARTS``.
+    """
+    if unknown := set(parts) - PARTS.keys():
+        raise CannotRun(f"one of {', '.join(PARTS)}, not {', '.join(sorted(unknown))}")
+    for part in parts or PARTS:
+        PARTS[part]()
+
+
+def terraform_root() -> None:
+    """`fmt` of everything, `validate` and `test` of the root."""
+    _test_modules([SOURCE])
+
+
+def terraform_modules() -> None:
+    """`test` of every module by itself."""
+    _test_modules([module for module in modules() if module != SOURCE])
+
+
+def _test_modules(chosen: Sequence[Path]) -> None:
+    """`init` and `test` each; of the root also `fmt`, which sees every module, and `validate`.
 
     Raises:
         CannotRun: with the findings of the first check that failed.
@@ -30,11 +52,12 @@ def terraform() -> None:
     environment["TF_PLUGIN_CACHE_DIR"] = str(cache / "plugins")
     environment["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] = "1"
     (cache / "plugins").mkdir(parents=True, exist_ok=True)
-    with Step("terraform fmt") as step:
-        run([program, f"-chdir={SOURCE}", "fmt", "-check", "-recursive", "-diff"], environment)
-        step.done("terraform fmt: clean")
+    if SOURCE in chosen:
+        with Step("terraform fmt") as step:
+            run([program, f"-chdir={SOURCE}", "fmt", "-check", "-recursive", "-diff"], environment)
+            step.done("terraform fmt: clean")
     # Validating the root validates every module as it is used; a module's own tests plan it by itself.
-    for module in modules():
+    for module in chosen:
         name = "root" if module == SOURCE else f"module {module.name}"
         if module != SOURCE and not _has_tests(module):
             console.print(f"[dim]· terraform {name}: no tests of its own[/dim]")
@@ -63,6 +86,9 @@ def checkov() -> None:
             {**os.environ, "LOG_LEVEL": "ERROR", "CHECKOV_RUN_SCA_PACKAGE_SCAN": "false"},
         )
         step.done("checkov: no findings")
+
+
+PARTS = {"terraform-root": terraform_root, "terraform-modules": terraform_modules, "checkov": checkov}
 
 
 def end_to_end(settings: Settings, arguments: Sequence[str]) -> None:

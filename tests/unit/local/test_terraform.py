@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local import checks
 from local.settings import ROOT, CannotRun, Settings
 from local.terraform import (
     OLDEST,
@@ -166,3 +167,8 @@ def test_the_account_counts_what_is_planned_begun_and_done() -> None:
     assert account.summary == "2 added, 1 removed"
     assert account.errors == ["no such queue (b)"]
     assert notes == ["package core: built"]
+
+
+def test_a_part_of_the_checks_that_there_is_not_is_named_and_nothing_is_run() -> None:
+    with pytest.raises(CannotRun, match="one of terraform-root, terraform-modules, checkov, not rot"):
+        checks.terraform("terraform-root", "rot")
