@@ -274,7 +274,7 @@ def _latencies(
 def _one_story(settings: Settings, states: Mapping[str, dict[str, Any]]) -> None:
     posted = next((one for one, item in sorted(states.items()) if _state(item) is State.POSTED), None)
     if posted:
-        console.print(f"\nOne payment's story: [bold]postbus trace {posted}[/bold]")
+        console.print(f"\nOne payment's story: [bold]./postbus trace {posted}[/bold]")
         _postbus(settings, "trace", posted)
 
 

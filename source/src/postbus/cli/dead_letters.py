@@ -32,7 +32,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True)
 QUARANTINE = "quarantine-"
 PIPE = "pipe-"
 
-NAME = typer.Argument(..., metavar="QUEUE", help="Its name in `postbus dlq list`.")
+NAME = typer.Argument(..., metavar="QUEUE", help="Its name in `./postbus dlq list`.")
 
 # So many messages are shown unless more are asked for.
 _SHOWN = 50
@@ -69,7 +69,7 @@ def list_queues(context: typer.Context, as_json: bool = AS_JSON) -> None:
         depth = SqsDeadLetters(desk.deployment.client("sqs"), url).depth()
         queues.append({"name": name, "messages": depth.messages, "in_flight": depth.in_flight, "url": url})
         style = "bold" if depth.messages else "dim"
-        todo = f"postbus dlq show {name}" if depth.messages else ""
+        todo = f"./postbus dlq show {name}" if depth.messages else ""
         table.add_row(name, str(depth.messages), str(depth.in_flight), todo, style=style)
     desk.show(as_json, {"queues": queues}, table)
 
@@ -143,7 +143,7 @@ def redrive(
     queue = _queue(desk, name)
     if discard and not message:
         raise CannotRun(
-            "--message: name each message that is to be discarded; `postbus dlq show` has the ids."
+            "--message: name each message that is to be discarded; `./postbus dlq show` has the ids."
         )
     if discard and reason is None:
         raise CannotRun("--reason: say why they are discarded.")
@@ -167,7 +167,7 @@ def redrive(
         said.append(table)
     if redriven.absent:
         said.append(
-            Text(f"Not in {name} now: {', '.join(redriven.absent)}; `postbus dlq show {name}` has the ids.")
+            Text(f"Not in {name} now: {', '.join(redriven.absent)}; `./postbus dlq show {name}` has the ids.")
         )
     desk.show(as_json, told, *said)
     if redriven.stay or redriven.absent:
@@ -262,7 +262,7 @@ def _way_of(desk: Desk, name: str) -> Send:
     if name in deployment.all("functions"):
         return _started(LambdaFunction(deployment.client("lambda"), deployment.one("functions", name)))
     raise NotDone(
-        f"queue: nobody knows where messages of {name} belong; look at them: postbus dlq show {name}."
+        f"queue: nobody knows where messages of {name} belong; look at them: ./postbus dlq show {name}."
     )
 
 
@@ -357,7 +357,7 @@ def _stream_positions(desk: Desk, source: str) -> Send:
         body = _json(letter.body)
         batch = body.get("DDBStreamBatchInfo") if isinstance(body, Mapping) else None
         if not isinstance(batch, Mapping):
-            raise Stays("it says no position in the stream; run `postbus reconcile`, then discard it")
+            raise Stays("it says no position in the stream; run `./postbus reconcile`, then discard it")
         streams = desk.deployment.client("dynamodbstreams")
         try:
             found = stream_records(
@@ -376,7 +376,7 @@ def _stream_positions(desk: Desk, source: str) -> Send:
                 # What was in it nobody knows any more: any of these may have been.
                 raise Stays(
                     f"the stream has forgotten it; what is missing was brought in, but of the table {left}: "
-                    "`postbus reconcile` names them all; once they are right, or nothing new, discard it"
+                    "`./postbus reconcile` names them all; once they are right, or nothing new, discard it"
                 ) from None
             return
         records = [record for record in found if enters(record, desk.deployment.home_region)]

@@ -73,9 +73,9 @@ class Decisions:
         if outcome is not None:
             return outcome
         if self._timeline.story(transaction_id).events:
-            raise NotDone(f"{transaction_id} is not held: it is on its way; see `postbus trace`.")
+            raise NotDone(f"{transaction_id} is not held: it is on its way; see `./postbus trace`.")
         raise CannotRun(
-            f"transaction: {transaction_id!r} is unknown; `postbus hold list` names what is held."
+            f"transaction: {transaction_id!r} is unknown; `./postbus hold list` names what is held."
         )
 
     def examine(self, held: Outcome) -> Examination:

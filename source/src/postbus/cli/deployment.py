@@ -130,7 +130,7 @@ def _which_region(prefix: str) -> str:
     port = os.environ.get("POSTBUS_PORT") or "4566"
     return (
         f"no stack is up on port {port} of this machine: `make demo` starts one; "
-        "or name a deployment on AWS by --region."
+        "POSTBUS_PORT says where another is; or name a deployment on AWS by --region."
     )
 
 

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand
 
@@ -73,6 +74,8 @@ class Desk:
         self._find = find
         # A pipe or a file gets whole lines, whatever their length.
         self.console = SafeConsole(width=None if sys.stdout.isatty() else 160)
+        # What is said beside an answer: how far it is, and what becomes of it meanwhile.
+        self.aside = SafeConsole(stderr=True, soft_wrap=True, highlight=False)
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -127,8 +130,12 @@ class Desk:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
             return
         for renderable in people:
-            whole = isinstance(renderable, Text) and not self.console.is_terminal
-            self.console.print(renderable, soft_wrap=whole)
+            if isinstance(renderable, Table):
+                for column in renderable.columns:
+                    column.overflow = "fold"  # an id is copied whole or not at all
+            # A document stays as it is, for whoever pipes it on; a sentence is wrapped on a terminal.
+            is_sentence = isinstance(renderable, Text) and not self.console.is_terminal
+            self.console.print(renderable, soft_wrap=is_sentence or isinstance(renderable, str))
 
     @contextmanager
     def progress(self, what: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
@@ -137,15 +144,14 @@ class Desk:
         Yields:
             Says how far it is, of ``total``; without a total, how many there were so far.
         """
-        stderr = Console(stderr=True)
         bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             *([BarColumn()] if total is not None else [TextColumn("{task.completed:.0f}")]),
             TimeElapsedColumn(),
-            console=stderr,
+            console=self.aside,
             transient=True,
-            disable=not stderr.is_terminal,
+            disable=not self.aside.is_terminal,
         )
         with bar:
             task = bar.add_task(what, total=total)

@@ -157,11 +157,11 @@ def cancel(
 def nothing_known(desk: Desk, transaction_id: str) -> str:
     """What to say of a transaction that neither an outcome nor the timeline knows, and where to look."""
     source = next((one for one in desk.deployment.sources if transaction_id.startswith(f"{one}-")), None)
-    parked = f"`postbus dlq show quarantine-{source}`" if source else "`postbus dlq list`"
+    parked = f"`./postbus dlq show quarantine-{source}`" if source else "`./postbus dlq list`"
     return (
         f"transaction: nothing is known of {transaction_id!r}.  An id is <source>-<authorisation id>, "
         f"such as visa-A10005; was the record approved?  A malformed one lies in quarantine: {parked}.  "
-        "`postbus reconcile --dry-run` finds the lost."
+        "`./postbus reconcile --dry-run` finds the lost."
     )
 
 
@@ -171,7 +171,7 @@ def held_conflicts(desk: Desk, transaction_id: str) -> list[str]:
 
 
 def told_of_conflict(conflict: str) -> str:
-    return f"the same id came with other content, which is held: postbus hold show {conflict}"
+    return f"the same id came with other content, which is held: ./postbus hold show {conflict}"
 
 
 def _record_changed(desk: Desk, held: Outcome) -> bool:
@@ -268,8 +268,8 @@ def _text(value: Any) -> str:
 def _allowed(held: Outcome, found: Examination | None) -> list[str]:
     """What may be done now, as commands to copy."""
     if held.state is not OutcomeState.HELD:
-        return [f"nothing: it is {held.state.value}; see postbus trace {held.transaction_id}"]
-    refusal = f'postbus hold refuse {held.transaction_id} --reason "…"'
+        return [f"nothing: it is {held.state.value}; see ./postbus trace {held.transaction_id}"]
+    refusal = f'./postbus hold refuse {held.transaction_id} --reason "…"'
     if found is None:
         return [refusal, "a release is not allowed: of two contents under one id one may be posted at most"]
     if isinstance(found.enriched, Rejection):
@@ -279,4 +279,4 @@ def _allowed(held: Outcome, found: Examination | None) -> list[str]:
     if refusing:
         return [refusal, f"a release is not allowed: {', '.join(refusing)} refuses it by the rules in force"]
     waive = " ".join(f"--waive {finding.id}" for finding in against)
-    return [f'postbus hold release {held.transaction_id} {waive} --reason "…"', refusal]
+    return [f'./postbus hold release {held.transaction_id} {waive} --reason "…"', refusal]

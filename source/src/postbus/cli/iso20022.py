@@ -393,7 +393,7 @@ def _follow(desk: Desk, api: "HttpMessageApi", own: str, wait: float, as_json: b
 
 def _say(desk: Desk, as_json: bool, line: str) -> None:
     if not as_json:
-        desk.console.print(Text(line))
+        desk.aside.print(Text(line))
 
 
 def _api(desk: Desk, client: str | None) -> "HttpMessageApi":

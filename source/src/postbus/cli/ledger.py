@@ -1,7 +1,7 @@
 """The books: balances, the entries of a posting, and whether it all adds up."""
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from postbus.adapters.dynamodb_ledger import DynamoDbLedger
@@ -24,6 +24,10 @@ def _own_books(desk: Desk) -> None:
         raise NotDone("the books are kept by the external posting system of this deployment: ask there.")
 
 
+def _figures(*headers: str) -> list[Column]:
+    return [Column(header, justify="right") for header in headers]
+
+
 @app.command()
 def balances(
     context: typer.Context,
@@ -37,7 +41,7 @@ def balances(
         found = [one for one in desk.books.balances() if account in (None, one.account_id)]
     if account is not None and not found:
         raise CannotRun(f"--account: {account!r} has no balance; nothing was ever posted to it.")
-    table = Table("account", "balance", "available")
+    table = Table("account", *_figures("balance", "available"))
     for one in found:
         table.add_row(one.account_id, str(one.balance), str(one.available))
     data = {
@@ -65,9 +69,9 @@ def entries(context: typer.Context, transaction_id: str = TRANSACTION, as_json: 
         if desk.outcomes.find(transaction_id) is None and not desk.timeline.story(transaction_id).events:
             raise CannotRun(nothing_known(desk, transaction_id))
         raise NotDone(
-            f"{transaction_id} has booked nothing; `postbus trace {transaction_id}` says where it is."
+            f"{transaction_id} has booked nothing; `./postbus trace {transaction_id}` says where it is."
         )
-    table = Table("account", "debit", "credit")
+    table = Table("account", *_figures("debit", "credit"))
     for entry in found:
         amounts = (str(entry.amount), "") if entry.direction == "debit" else ("", str(entry.amount))
         table.add_row(entry.account_id, *amounts)
@@ -82,7 +86,7 @@ def verify(context: typer.Context, as_json: bool = AS_JSON) -> None:
     _own_books(desk)
     with desk.progress("going through the books"):
         report = desk.books.verify()
-    table = Table("currency", "debits", "credits")
+    table = Table("currency", *_figures("debits", "credits"))
     for currency, (debits, credits) in sorted(report.trial.items()):
         table.add_row(currency, Money(debits, currency).text(), Money(credits, currency).text())
     lines = [Text(f"{report.postings} postings.")]

@@ -68,7 +68,7 @@ def replay(
             time.sleep(_LOOKS_EVERY_SECONDS)
     data["state"] = now.state
     desk.show(
-        as_json, data, Text(f"Replay {name} is {now.state}.  `postbus status` shows what it set moving.")
+        as_json, data, Text(f"Replay {name} is {now.state}.  `./postbus status` shows what it set moving.")
     )
     if now.state != "COMPLETED":
         raise NotDone(f"replay {name} is {now.state}: {now.reason or 'no reason given'}.")

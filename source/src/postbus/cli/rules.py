@@ -104,7 +104,7 @@ def publish(
     desk = desk_of(context)
     ruleset, reason = _from_folder(folder), checked_reason(reason)
     if zen_rules.check(ruleset):
-        raise NotDone("The ruleset fails its check; nothing was changed. See `postbus rules check`.")
+        raise NotDone("The ruleset fails its check; nothing was changed. See `./postbus rules check`.")
     with _alone():
         done = _rulesets(desk).publish(ruleset, desk.operator(operator), reason, desk.now())
     _tell(desk, as_json, done)
@@ -113,7 +113,7 @@ def publish(
 @app.command(cls=Changing)
 def rollback(
     context: typer.Context,
-    to: str = typer.Option(..., "--to", metavar="RULESET", help="An earlier one; see `postbus rules list`."),
+    to: str = typer.Option(..., "--to", metavar="RULESET", help="An earlier one, of `./postbus rules list`."),
     reason: str = REASON,
     operator: str | None = OPERATOR,
     as_json: bool = AS_JSON,

@@ -116,15 +116,15 @@ def _attention(data: dict[str, Any]) -> list[str]:
     todo = []
     ledger = data["ledger"]
     if ledger["balanced"] is False:
-        todo.append("the ledger does not sum to zero: run `postbus ledger verify` when it is quiet")
+        todo.append("the ledger does not sum to zero: run `./postbus ledger verify` when it is quiet")
     for name, depth in data["dead_letters"].items():
         if depth["messages"]:
-            todo.append(f"{depth['messages']} dead letters in {name}: `postbus dlq show {name}`")
+            todo.append(f"{depth['messages']} dead letters in {name}: `./postbus dlq show {name}`")
     for source, state in data["pipes"].items():
         if state not in ("RUNNING", "CREATING", "STARTING") and not state.startswith("none"):
             todo.append(f"the pipe of {source} is {state}: records are kept for 24 hours only")
     if held := data["outcomes"].get("TransactionHeld", 0):
-        todo.append(f"{held} payments are held: `postbus hold list`")
+        todo.append(f"{held} payments are held: `./postbus hold list`")
     return todo
 
 
