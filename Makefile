@@ -61,7 +61,7 @@ terraform:
 ## ---- check it ----------------------------------------------------------------------------------------------
 
 .PHONY: test lint test-python test-terraform terraform-root terraform-modules checkov e2e bench
-test: terraform lint rabbitmq schemas $(EMULATOR) $(CHECKOV) ## everything that checks the project (12 minutes on two cores)
+test: terraform lint rabbitmq schemas $(EMULATOR) $(CHECKOV) ## everything that checks the project (12 to 15 minutes on two cores)
 	@# The end-to-end tests mostly wait for their stack; the others keep a processor busy meanwhile.
 	@$(MAKE) --jobs=2 SIDE_BY_SIDE=1 $(addprefix beside-,e2e test-python terraform-root terraform-modules checkov)
 
