@@ -15,7 +15,6 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
 from rich.table import Table
-from rich.text import Text
 from typer.core import TyperCommand
 
 from postbus.adapters.aws_calls import answering
@@ -127,15 +126,15 @@ class Desk:
         """Answer a program with ``data``, or people with something to read."""
         if as_json:
             text = json.dumps(data, indent=2)  # ASCII: nothing in it steers a terminal
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(text, highlight=False, soft_wrap=True)
             return
         for renderable in people:
             if isinstance(renderable, Table):
                 for column in renderable.columns:
                     column.overflow = "fold"  # an id is copied whole or not at all
-            # A document stays as it is, for whoever pipes it on; a sentence is wrapped on a terminal.
-            is_sentence = isinstance(renderable, Text) and not self.console.is_terminal
-            self.console.print(renderable, soft_wrap=is_sentence or isinstance(renderable, str))
+            # A document stays as it is, for whoever pipes it on; a sentence is wrapped, on a terminal only.
+            whole = isinstance(renderable, str) or not self.console.is_terminal
+            self.console.print(renderable, soft_wrap=whole and not isinstance(renderable, Table))
 
     @contextmanager
     def progress(self, what: str, total: float | None = None) -> Iterator[Callable[[float], None]]:

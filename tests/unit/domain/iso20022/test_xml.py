@@ -158,6 +158,11 @@ def test_a_prefix_makes_no_difference() -> None:
     assert found.type.namespace == NAMESPACE
 
 
+def test_signs_in_a_text_are_no_attributes() -> None:
+    remittance = b"<Ustrd>" + b"=" * 140 + b"</Ustrd>"
+    assert isinstance(xml.read(OPEN + remittance * 2_000 + CLOSE, LIMIT), xml.Document)
+
+
 def test_an_element_may_have_as_many_attributes_as_any_message_needs() -> None:
     attributes = " ".join(f'a{n}=">"' for n in range(xml.MOST_ATTRIBUTES - 1))
     assert isinstance(xml.read(OPEN[:-1] + f" {attributes}/>".encode(), LIMIT), xml.Document)
